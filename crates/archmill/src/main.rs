@@ -1,0 +1,2 @@
+//! The archmill command.
+fn main() {}
