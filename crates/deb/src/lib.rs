@@ -1,1 +1,23 @@
-//! archmill-deb
+//! Debian's formats: versions, relations between packages, control data, indices, source and binary packages.
+//!
+//! Nothing here does I/O beyond a reader that it is given. What comes from outside may be hostile:
+//! every parser answers with a value or with an error that names what is wrong and where.
+#![forbid(unsafe_code)]
+
+mod arch;
+pub mod control;
+pub mod deb;
+mod documents;
+mod nearest;
+mod record;
+pub mod relation;
+mod release;
+mod version;
+
+pub use arch::{Arch, ArchError};
+pub use documents::{BuildInfo, Changes, DocumentError, FileList, parse_dsc};
+pub use nearest::nearest;
+pub use record::{BinaryRecord, MultiArch, RecordError, SourceFile, SourceRecord, is_plain_name};
+pub use relation::{Op, Relation, RelationError, Relations};
+pub use release::{IndexFile, Release, ReleaseError};
+pub use version::{Version, VersionError};
