@@ -62,10 +62,7 @@ impl Arch {
             _ => return false,
         };
         let tuple = self.tuple();
-        pattern
-            .iter()
-            .zip(tuple)
-            .all(|(wanted, has)| *wanted == "any" || *wanted == has)
+        pattern.iter().zip(tuple).all(|(wanted, has)| *wanted == "any" || *wanted == has)
     }
 
     fn tuple(&self) -> [&str; 4] {
@@ -87,15 +84,8 @@ impl TryFrom<String> for Arch {
 
     fn try_from(name: String) -> Result<Self, ArchError> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let starts = name
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphanumeric());
-        if starts && name.bytes().all(allowed) {
-            Ok(Self(Cow::Owned(name)))
-        } else {
-            Err(ArchError(name))
-        }
+        let starts = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if starts && name.bytes().all(allowed) { Ok(Self(Cow::Owned(name))) } else { Err(ArchError(name)) }
     }
 }
 

@@ -23,10 +23,7 @@ impl<'a> Stanza<'a> {
     /// Value of a field, surrounding blanks removed; continuation lines are as in the file, each with the
     /// newline before it and its leading blank.
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.fields
-            .iter()
-            .find(|(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
+        self.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
     /// Fields in order.
@@ -86,10 +83,7 @@ impl<'a> Stanzas<'a> {
 }
 
 fn parse(block: &str, first_line: usize) -> Result<Stanza<'_>, ControlError> {
-    let mut stanza = Stanza {
-        fields: Vec::with_capacity(24),
-        line: first_line,
-    };
+    let mut stanza = Stanza { fields: Vec::with_capacity(24), line: first_line };
     let mut at = 0;
     let mut line = first_line;
     while at < block.len() {
@@ -100,10 +94,7 @@ fn parse(block: &str, first_line: usize) -> Result<Stanza<'_>, ControlError> {
         if block.as_bytes()[name_start] == b'#' {
             continue;
         }
-        let error = |problem: String| ControlError {
-            line: field_line,
-            problem,
-        };
+        let error = |problem: String| ControlError { line: field_line, problem };
         if matches!(block.as_bytes()[name_start], b' ' | b'\t') {
             return Err(error("a continuation line without a field before it".to_owned()));
         }
@@ -123,15 +114,10 @@ fn parse(block: &str, first_line: usize) -> Result<Stanza<'_>, ControlError> {
             line += 1;
             at = end;
         }
-        stanza
-            .fields
-            .push((name, block[name_start + colon + 1..end].trim()));
+        stanza.fields.push((name, block[name_start + colon + 1..end].trim()));
     }
     for (index, (name, _)) in stanza.fields.iter().enumerate() {
-        if stanza.fields[..index]
-            .iter()
-            .any(|(earlier, _)| earlier.eq_ignore_ascii_case(name))
-        {
+        if stanza.fields[..index].iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
             return Err(ControlError {
                 line: first_line,
                 problem: format!("the field {name} is there twice"),
@@ -147,9 +133,7 @@ fn line_end(text: &str, from: usize) -> usize {
 
 /// `text` without comment lines, for debian/control, where they may stand within a field.
 pub fn without_comments(text: &str) -> String {
-    text.split_inclusive('\n')
-        .filter(|line| !line.starts_with('#'))
-        .collect()
+    text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect()
 }
 
 /// The body of a cleartext-signed document, or `text` itself when it is not signed. Dash escapes are undone
@@ -160,11 +144,7 @@ pub fn strip_signature(text: &str) -> std::borrow::Cow<'_, str> {
         return text.into();
     }
     let mut body = String::with_capacity(text.len());
-    let mut lines = text
-        .trim_start()
-        .lines()
-        .skip(1)
-        .skip_while(|line| !line.trim().is_empty());
+    let mut lines = text.trim_start().lines().skip(1).skip_while(|line| !line.trim().is_empty());
     lines.next();
     for line in lines.take_while(|line| !line.starts_with("-----BEGIN PGP SIGNATURE-----")) {
         body.push_str(line.strip_prefix("- ").unwrap_or(line));

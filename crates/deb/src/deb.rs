@@ -67,24 +67,16 @@ impl<R: Read> DebReader<R> {
         if &magic != b"!<arch>\n" {
             return Err(DebError::NoArchive);
         }
-        let mut reader = Self {
-            reader,
-            control_read: false,
-        };
+        let mut reader = Self { reader, control_read: false };
         let member = reader.header()?;
         if member.name != "debian-binary" || member.size > 1024 {
-            return Err(DebError::Member {
-                wanted: "debian-binary",
-                found: member.name,
-            });
+            return Err(DebError::Member { wanted: "debian-binary", found: member.name });
         }
         let mut format = vec![0; usize::try_from(member.size).unwrap_or(0)];
         reader.reader.read_exact(&mut format)?;
         reader.pad(member.size)?;
         if !format.starts_with(b"2.") {
-            return Err(DebError::Format(
-                String::from_utf8_lossy(&format).trim().to_owned(),
-            ));
+            return Err(DebError::Format(String::from_utf8_lossy(&format).trim().to_owned()));
         }
         Ok(reader)
     }
@@ -103,11 +95,7 @@ impl<R: Read> DebReader<R> {
                 if entry.header().entry_type().is_dir() {
                     continue;
                 }
-                let name = entry
-                    .path()?
-                    .to_string_lossy()
-                    .trim_start_matches("./")
-                    .to_owned();
+                let name = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
                 let plain = !name.is_empty() && !name.contains('/') && !name.starts_with('.');
                 if !plain || !entry.header().entry_type().is_file() {
                     return Err(DebError::ControlName(name));
@@ -127,10 +115,7 @@ impl<R: Read> DebReader<R> {
         self.pad(member.size)?;
         self.control_read = true;
         if !control.files.contains_key("control") {
-            return Err(DebError::Member {
-                wanted: "a control file",
-                found: "none".to_owned(),
-            });
+            return Err(DebError::Member { wanted: "a control file", found: "none".to_owned() });
         }
         Ok(control)
     }
@@ -156,10 +141,7 @@ impl<R: Read> DebReader<R> {
             }
             // Names with an underscore are for future extensions and passed over (deb(5)).
             if !member.name.starts_with('_') {
-                return Err(DebError::Member {
-                    wanted,
-                    found: member.name,
-                });
+                return Err(DebError::Member { wanted, found: member.name });
             }
             io::copy(&mut (&mut self.reader).take(member.size), &mut io::sink())?;
             self.pad(member.size)?;
@@ -178,18 +160,13 @@ impl<R: Read> DebReader<R> {
         let name = text(0..16).map_err(|_| DebError::Damaged("a member's name is no text"))?;
         let size = text(48..58).ok().and_then(|size| size.parse().ok());
         let size = size.ok_or(DebError::Damaged("a member's size is no number"))?;
-        Ok(Member {
-            name: name.trim_end_matches('/').to_owned(),
-            size,
-        })
+        Ok(Member { name: name.trim_end_matches('/').to_owned(), size })
     }
 
     fn pad(&mut self, size: u64) -> Result<(), DebError> {
         if size % 2 == 1 {
             let mut newline = [0; 1];
-            self.reader
-                .read_exact(&mut newline)
-                .map_err(|_| DebError::Damaged("it is cut short"))?;
+            self.reader.read_exact(&mut newline).map_err(|_| DebError::Damaged("it is cut short"))?;
         }
         Ok(())
     }

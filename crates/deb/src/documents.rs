@@ -60,15 +60,9 @@ impl FileList {
         Ok(Self {
             source: field("Source").split(' ').next().unwrap_or("").to_owned(),
             version: field("Version"),
-            architectures: field("Architecture")
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect(),
+            architectures: field("Architecture").split_whitespace().map(str::to_owned).collect(),
             files: source_files_of(&stanza)?,
-            fields: stanza
-                .fields()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
+            fields: stanza.fields().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         })
     }
 

@@ -64,24 +64,14 @@ impl<'a> BinaryRecord<'a> {
     /// Takes a stanza for a record.
     pub fn new(stanza: Stanza<'a>) -> Result<Self, RecordError> {
         let package = stanza.get("Package").unwrap_or("");
-        let missing = |field| RecordError::Missing {
-            line: stanza.line(),
-            package: package.to_owned(),
-            field,
-        };
+        let missing =
+            |field| RecordError::Missing { line: stanza.line(), package: package.to_owned(), field };
         if package.is_empty() {
             return Err(missing("Package"));
         }
         let version_text = stanza.get("Version").ok_or_else(|| missing("Version"))?;
-        let architecture = stanza
-            .get("Architecture")
-            .ok_or_else(|| missing("Architecture"))?;
-        Ok(Self {
-            stanza,
-            package,
-            version_text,
-            architecture,
-        })
+        let architecture = stanza.get("Architecture").ok_or_else(|| missing("Architecture"))?;
+        Ok(Self { stanza, package, version_text, architecture })
     }
 
     /// Version.
@@ -93,19 +83,14 @@ impl<'a> BinaryRecord<'a> {
     pub fn source(&self) -> (&'a str, &'a str) {
         match self.stanza.get("Source").map(|source| source.split_once(" (")) {
             None => (self.package, self.version_text),
-            Some(None) => (
-                self.stanza.get("Source").unwrap_or(self.package),
-                self.version_text,
-            ),
+            Some(None) => (self.stanza.get("Source").unwrap_or(self.package), self.version_text),
             Some(Some((name, version))) => (name, version.trim_end_matches(')')),
         }
     }
 
     /// A dependency field, empty if it is not there.
     pub fn relations(&self, field: &str) -> Result<Relations, RelationError> {
-        self.stanza
-            .get(field)
-            .map_or_else(|| Ok(Relations::default()), Relations::parse)
+        self.stanza.get(field).map_or_else(|| Ok(Relations::default()), Relations::parse)
     }
 
     /// Whether it is `Essential: yes`.
@@ -188,26 +173,14 @@ pub struct SourceRecord {
 impl SourceRecord {
     /// Takes a stanza of a `Sources` index or a .dsc.
     pub fn new(stanza: &Stanza<'_>) -> Result<Self, RecordError> {
-        let package = stanza
-            .get("Package")
-            .or_else(|| stanza.get("Source"))
-            .unwrap_or("")
-            .to_owned();
+        let package = stanza.get("Package").or_else(|| stanza.get("Source")).unwrap_or("").to_owned();
         let line = stanza.line();
-        let missing = |field| RecordError::Missing {
-            line,
-            package: package.clone(),
-            field,
-        };
+        let missing = |field| RecordError::Missing { line, package: package.clone(), field };
         if !crate::relation::is_package_name(&package) {
             return Err(missing("Source"));
         }
-        let problem = |field, problem: String| RecordError::Field {
-            line,
-            package: package.clone(),
-            field,
-            problem,
-        };
+        let problem =
+            |field, problem: String| RecordError::Field { line, package: package.clone(), field, problem };
         let relations = |field: &'static str| match stanza.get(field) {
             None => Ok(Relations::default()),
             Some(text) => Relations::parse(text).map_err(|error| problem(field, error.to_string())),
@@ -215,16 +188,10 @@ impl SourceRecord {
         let version = stanza.get("Version").ok_or_else(|| missing("Version"))?;
         let words = |field: &str, between: &[char]| -> Vec<String> {
             let text = stanza.get(field).unwrap_or("");
-            text.split(between)
-                .map(str::trim)
-                .filter(|word| !word.is_empty())
-                .map(str::to_owned)
-                .collect()
+            text.split(between).map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
         };
         Ok(Self {
-            version: version
-                .parse()
-                .map_err(|error: VersionError| problem("Version", error.to_string()))?,
+            version: version.parse().map_err(|error: VersionError| problem("Version", error.to_string()))?,
             binaries: words("Binary", &[',', '\n']),
             architectures: words("Architecture", &[' ', '\n']),
             build_depends: relations("Build-Depends")?,
@@ -255,9 +222,7 @@ impl SourceRecord {
 
 /// Reads `Checksums-Sha256`; every name must be a plain file name, and `Files` must agree where it is there.
 pub(crate) fn source_files(stanza: &Stanza<'_>) -> Result<Vec<SourceFile>, String> {
-    let text = stanza
-        .get("Checksums-Sha256")
-        .ok_or("it is not there, so the files cannot be verified")?;
+    let text = stanza.get("Checksums-Sha256").ok_or("it is not there, so the files cannot be verified")?;
     let mut files = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let mut words = line.split_whitespace();
@@ -278,30 +243,16 @@ pub(crate) fn source_files(stanza: &Stanza<'_>) -> Result<Vec<SourceFile>, Strin
         if files.iter().any(|file: &SourceFile| file.name == name) {
             return Err(format!("{name} is listed twice"));
         }
-        files.push(SourceFile {
-            name: name.to_owned(),
-            size,
-            sha256: sha256.to_ascii_lowercase(),
-        });
+        files.push(SourceFile { name: name.to_owned(), size, sha256: sha256.to_ascii_lowercase() });
     }
-    for line in stanza
-        .get("Files")
-        .unwrap_or("")
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
+    for line in stanza.get("Files").unwrap_or("").lines().map(str::trim).filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (Some(name), Some(size)) = (words.last(), words.get(1)) else {
             continue;
         };
-        let agrees = files
-            .iter()
-            .any(|file| file.name == *name && Ok(file.size) == size.parse());
+        let agrees = files.iter().any(|file| file.name == *name && Ok(file.size) == size.parse());
         if !agrees {
-            return Err(format!(
-                "Files lists {name:?} with size {size}, and Checksums-Sha256 does not"
-            ));
+            return Err(format!("Files lists {name:?} with size {size}, and Checksums-Sha256 does not"));
         }
     }
     Ok(files)
@@ -312,7 +263,5 @@ pub fn is_plain_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
         && !name.starts_with('-')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.~_:@%,".contains(&byte))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.~_:@%,".contains(&byte))
 }

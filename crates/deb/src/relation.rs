@@ -55,14 +55,8 @@ pub struct Term {
 impl Term {
     fn parse(text: &str) -> Self {
         match text.strip_prefix('!') {
-            Some(name) => Self {
-                negated: true,
-                name: name.to_owned(),
-            },
-            None => Self {
-                negated: false,
-                name: text.to_owned(),
-            },
+            Some(name) => Self { negated: true, name: name.to_owned() },
+            None => Self { negated: false, name: text.to_owned() },
         }
     }
 }
@@ -129,11 +123,7 @@ impl Relations {
         let reduced = self.0.iter().map(|group| -> Vec<Relation> {
             let applying = group.iter().filter(|relation| relation.applies(arch, profiles));
             applying
-                .map(|relation| Relation {
-                    arches: vec![],
-                    profiles: vec![],
-                    ..relation.clone()
-                })
+                .map(|relation| Relation { arches: vec![], profiles: vec![], ..relation.clone() })
                 .collect()
         });
         Self(reduced.filter(|group| !group.is_empty()).collect())
@@ -169,14 +159,9 @@ impl FromStr for Relation {
     type Err = RelationError;
 
     fn from_str(text: &str) -> Result<Self, RelationError> {
-        let bad = |problem| RelationError::Malformed {
-            text: text.trim().to_owned(),
-            problem,
-        };
+        let bad = |problem| RelationError::Malformed { text: text.trim().to_owned(), problem };
         let trimmed = text.trim();
-        let end = trimmed
-            .find(|c: char| c.is_whitespace() || "([<".contains(c))
-            .unwrap_or(trimmed.len());
+        let end = trimmed.find(|c: char| c.is_whitespace() || "([<".contains(c)).unwrap_or(trimmed.len());
         let (name, mut rest) = trimmed.split_at(end);
         let (name, qualifier) = match name.split_once(':') {
             Some((_, "")) => return Err(bad("nothing stands after the colon")),
@@ -213,18 +198,12 @@ impl FromStr for Relation {
                 }
                 '[' => {
                     relation.arches = inner.split_whitespace().map(Term::parse).collect();
-                    if relation
-                        .arches
-                        .iter()
-                        .any(|term| term.negated != relation.arches[0].negated)
-                    {
+                    if relation.arches.iter().any(|term| term.negated != relation.arches[0].negated) {
                         return Err(bad("its architecture list mixes those with and without !"));
                     }
                 }
                 _ if inner.is_empty() => return Err(bad("a list of profiles is empty")),
-                _ => relation
-                    .profiles
-                    .push(inner.split_whitespace().map(Term::parse).collect()),
+                _ => relation.profiles.push(inner.split_whitespace().map(Term::parse).collect()),
             }
         }
     }
@@ -240,19 +219,13 @@ fn constraint(inner: &str, text: &str) -> Result<(Op, Version), RelationError> {
         ">>" => Op::StrictlyLater,
         _ => {
             let problem = "its version has none of the operators << <= = >= >>";
-            return Err(RelationError::Malformed {
-                text: text.to_owned(),
-                problem,
-            });
+            return Err(RelationError::Malformed { text: text.to_owned(), problem });
         }
     };
     let version = inner[end..].trim().parse();
     version
         .map(|version| (op, version))
-        .map_err(|source| RelationError::Version {
-            text: text.to_owned(),
-            source,
-        })
+        .map_err(|source| RelationError::Version { text: text.to_owned(), source })
 }
 
 /// Whether `name` can be a package's (Policy 5.6.1; one character is accepted, as dpkg does).
@@ -274,9 +247,7 @@ impl fmt::Display for Relation {
         if !self.arches.is_empty() {
             write!(f, " [{}]", join(&self.arches, " "))?;
         }
-        self.profiles
-            .iter()
-            .try_for_each(|list| write!(f, " <{}>", join(list, " ")))
+        self.profiles.iter().try_for_each(|list| write!(f, " <{}>", join(list, " ")))
     }
 }
 

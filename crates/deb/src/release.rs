@@ -100,11 +100,5 @@ fn index_file(line: &str) -> Result<(String, IndexFile), ReleaseError> {
         return Err(bad());
     }
     let size = size.parse().map_err(|_| bad())?;
-    Ok((
-        path.to_owned(),
-        IndexFile {
-            sha256: sha256.to_ascii_lowercase(),
-            size,
-        },
-    ))
+    Ok((path.to_owned(), IndexFile { sha256: sha256.to_ascii_lowercase(), size }))
 }

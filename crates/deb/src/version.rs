@@ -55,10 +55,7 @@ impl FromStr for Version {
     type Err = VersionError;
 
     fn from_str(text: &str) -> Result<Self, VersionError> {
-        let bad = |problem| VersionError {
-            text: text.to_owned(),
-            problem,
-        };
+        let bad = |problem| VersionError { text: text.to_owned(), problem };
         let (epoch, start) = match text.find(':') {
             None => (0, 0),
             Some(colon) => {
@@ -71,17 +68,12 @@ impl FromStr for Version {
                 (epoch.unsigned_abs(), colon + 1)
             }
         };
-        let end = text[start..]
-            .rfind('-')
-            .map_or(text.len(), |hyphen| start + hyphen);
+        let end = text[start..].rfind('-').map_or(text.len(), |hyphen| start + hyphen);
         let upstream = &text[start..end];
         if upstream.is_empty() {
             return Err(bad("it has no upstream part"));
         }
-        if !upstream
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".+-~:".contains(&byte))
-        {
+        if !upstream.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+-~:".contains(&byte)) {
             return Err(bad("its upstream part has a character that is not allowed"));
         }
         if end < text.len() {
@@ -89,18 +81,11 @@ impl FromStr for Version {
             if revision.is_empty() {
                 return Err(bad("its revision is empty"));
             }
-            if !revision
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b".+~".contains(&byte))
-            {
+            if !revision.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+~".contains(&byte)) {
                 return Err(bad("its revision has a character that is not allowed"));
             }
         }
-        Ok(Self {
-            text: text.to_owned(),
-            epoch,
-            upstream: (start, end),
-        })
+        Ok(Self { text: text.to_owned(), epoch, upstream: (start, end) })
     }
 }
 
@@ -166,10 +151,7 @@ fn canonical<H: Hasher>(part: &str, state: &mut H) {
     let mut rest = part.as_bytes();
     while !rest.is_empty() {
         let text = rest.iter().take_while(|byte| !byte.is_ascii_digit()).count();
-        let digits = rest[text..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = rest[text..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let number = &rest[text..text + digits];
         let zeros = number.iter().take_while(|byte| **byte == b'0').count();
         let (word, number) = (&rest[..text], &number[zeros..]);
