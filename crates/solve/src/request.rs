@@ -1,0 +1,118 @@
+//! What is asked for.
+
+use archmill_deb::{Arch, Relations};
+
+/// A set of packages to find: a base, and relations that must hold on top of it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Relations that must hold, each with who asks.
+    pub wanted: Vec<Wanted>,
+    /// Packages that must not be there (Build-Conflicts).
+    pub conflicts: Relations,
+    /// What is there before anything is asked for.
+    pub base: Base,
+    /// Which alternatives of `wanted` count.
+    pub alternatives: Alternatives,
+    /// Which versions may be taken.
+    pub versions: Versions,
+    /// The architecture `wanted` is about where it names none: the host architecture of a cross
+    /// build; the native one if `None`.
+    pub arch: Option<Arch>,
+}
+
+/// Relations and who asks for them, for explanations: "dash" "build-depends on" ....
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The relations, reduced to what applies (architecture restrictions, build profiles).
+    pub relations: Relations,
+    /// Who asks.
+    pub by: String,
+    /// The verb of a sentence about it.
+    pub verb: String,
+}
+
+impl Wanted {
+    /// Build dependencies of a source package.
+    pub fn build_depends(source: impl Into<String>, relations: Relations) -> Self {
+        Self { relations, by: source.into(), verb: "build-depends on".to_owned() }
+    }
+}
+
+/// The packages a root has before build dependencies are installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Base {
+    /// All packages that are Essential: yes, with what they depend on.
+    pub essential: bool,
+    /// Also those of Priority: required.
+    pub required: bool,
+    /// Packages chosen together with these, where the universe has them: they decide
+    /// alternatives of essential packages.
+    pub preferred: Vec<String>,
+    /// Packages added to that. Missing ones are an error.
+    pub packages: Vec<String>,
+}
+
+impl Base {
+    /// What Debian's build machines start from: Essential, build-essential and apt, with a merged /usr.
+    pub fn buildd() -> Self {
+        Self {
+            essential: true,
+            required: false,
+            // Not usrmerge, which converts an existing system and brings perl modules for that.
+            preferred: vec!["usr-is-merged".to_owned()],
+            packages: vec!["build-essential".to_owned(), "apt".to_owned()],
+        }
+    }
+}
+
+/// Which alternatives of a build dependency count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Alternatives {
+    /// The first, and those that follow it with the same name, as sbuild does on Debian's build
+    /// machines so that builds do not depend on what happens to be installable.
+    #[default]
+    First,
+    /// Any, in order, as `apt-get build-dep` does.
+    All,
+}
+
+/// Which versions of a package may be taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Versions {
+    /// Of each package the candidate alone: highest priority, then newest, as apt does.
+    #[default]
+    Candidate,
+    /// The candidate first, others where it does not fit, as dose's checkers do.
+    Any,
+}
+
+impl Request {
+    /// Build dependencies of a source package in a root as on Debian's build machines.
+    pub fn build(source: &str, build_depends: Relations) -> Self {
+        Self {
+            wanted: vec![Wanted::build_depends(source, build_depends)],
+            conflicts: Relations(Vec::new()),
+            base: Base::buildd(),
+            alternatives: Alternatives::default(),
+            versions: Versions::default(),
+            arch: None,
+        }
+    }
+}
+
+impl Alternatives {
+    /// The relations with the alternatives that count.
+    pub fn reduce(self, relations: &Relations) -> Relations {
+        Relations(relations.0.iter().map(|group| self.of(group)).collect())
+    }
+
+    fn of(self, group: &[archmill_deb::Relation]) -> Vec<archmill_deb::Relation> {
+        match self {
+            Self::All => group.to_vec(),
+            Self::First => {
+                let first = group.first().map(|relation| &relation.name);
+                group.iter().take_while(|relation| Some(&relation.name) == first).cloned().collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Why there is no solution, as a value and in words.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Relations that cannot all hold, none of which can be left out; from what was asked for towards
+/// the cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsatisfiable {
+    /// The relations, in the order in which they explain each other.
+    pub reasons: Vec<Reason>,
+}
+
+/// One relation that takes part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Whose relation it is.
+    pub by: Subject,
+    /// What it does with the packages it names: "depends on", "conflicts with".
+    pub verb: String,
+    /// The relation as written.
+    pub relation: String,
+    /// What becomes of it.
+    pub outcome: Outcome,
+}
+
+/// Who has a relation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// The request, by the name it gave.
+    Request(String),
+    /// The base set of a root.
+    Base,
+    /// A package.
+    Package(PackageName),
+}
+
+/// A package in a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageName {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The architecture it counts for.
+    pub arch: String,
+    /// The index it is from.
+    pub origin: String,
+}
+
+/// What becomes of a relation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Nothing satisfies it.
+    Missing {
+        /// Packages of the name that do not fit.
+        available: Vec<PackageName>,
+        /// Names that are like it, nearest first, if the name is unknown.
+        nearest: Vec<String>,
+    },
+    /// Only these satisfy it; further reasons say why they cannot be had.
+    Needs(Vec<PackageName>),
+    /// These must not be installed with it.
+    Refuses(Vec<PackageName>),
+    /// It cannot be parsed.
+    Malformed,
+}
+
+impl std::error::Error for Unsatisfiable {}
+
+impl fmt::Display for Unsatisfiable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let together = !self
+            .reasons
+            .iter()
+            .any(|reason| matches!(reason.outcome, Outcome::Missing { .. } | Outcome::Malformed));
+        if together {
+            f.write_str("these cannot all hold: ")?;
+        }
+        for (number, reason) in self.reasons.iter().enumerate() {
+            if number > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{reason}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.by, self.verb, self.relation)?;
+        match &self.outcome {
+            Outcome::Missing { available, nearest } => missing(f, &self.relation, available, nearest),
+            Outcome::Malformed => f.write_str(", which cannot be parsed"),
+            Outcome::Needs(candidates) => needs(f, &self.relation, candidates),
+            Outcome::Refuses(refused) => {
+                let others: Vec<_> =
+                    refused.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
+                write!(f, ", which means {}", others.join(" and "))
+            }
+        }
+    }
+}
+
+fn missing(
+    f: &mut fmt::Formatter<'_>,
+    relation: &str,
+    available: &[PackageName],
+    nearest: &[String],
+) -> fmt::Result {
+    if available.is_empty() {
+        let names = if relation.contains('|') {
+            "none of which any package is or provides"
+        } else {
+            "which no package is or provides"
+        };
+        write!(f, ", {names}")?;
+        if !nearest.is_empty() {
+            write!(f, " (similar names: {})", nearest.join(", "))?;
+        }
+        return Ok(());
+    }
+    let found: Vec<_> =
+        available.iter().map(|package| format!("{package} is in {}", package.origin)).collect();
+    write!(f, ", but only {}", found.join(" and "))
+}
+
+/// Says which package is meant where the relation's own name does not.
+fn needs(f: &mut fmt::Formatter<'_>, relation: &str, candidates: &[PackageName]) -> fmt::Result {
+    let plain = relation.split([' ', ':']).next().unwrap_or_default();
+    match candidates {
+        [only] if only.name == plain => Ok(()),
+        _ => {
+            let names: Vec<_> = candidates.iter().map(|package| package.name.as_str()).collect();
+            write!(f, " (which is {})", names.join(" or "))
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(by) => f.write_str(by),
+            Self::Base => f.write_str("the base set"),
+            Self::Package(package) => write!(f, "{package}"),
+        }
+    }
+}
+
+impl fmt::Display for PackageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
