@@ -122,12 +122,9 @@ fn dsc(name: &str, request: &Request) -> String {
         request.wanted.iter().map(|wanted| request.alternatives.reduce(&wanted.relations).to_string());
     let depends = relations.collect::<Vec<_>>().join(", ");
     let conflicts = request.conflicts.to_string();
-    let mut text =
+    let stanza =
         format!("Format: 1.0\nSource: {name}\nVersion: 1\nArchitecture: any\nBuild-Depends: {depends}\n");
-    if !conflicts.is_empty() {
-        text += &format!("Build-Conflicts: {conflicts}\n");
-    }
-    text
+    if conflicts.is_empty() { stanza } else { format!("{stanza}Build-Conflicts: {conflicts}\n") }
 }
 
 fn sorted<'a>(known: &HashMap<&'a str, HashMap<&'a str, &'a str>>) -> Vec<&'a str> {
