@@ -18,6 +18,6 @@ pub use arch::{Arch, ArchError};
 pub use documents::{BuildInfo, Changes, DocumentError, FileList, parse_dsc};
 pub use nearest::nearest;
 pub use record::{BinaryRecord, MultiArch, RecordError, SourceFile, SourceRecord, is_plain_name};
-pub use relation::{Op, Relation, RelationError, Relations};
+pub use relation::{Op, Relation, RelationError, Relations, Term};
 pub use release::{IndexFile, Release, ReleaseError};
 pub use version::{Version, VersionError};

@@ -204,3 +204,140 @@ fn compare_numbers(a: &[u8], b: &[u8]) -> Ordering {
     let (a, b) = (&a[strip(a)..], &b[strip(b)..]);
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::DefaultHasher;
+
+    use super::*;
+
+    fn version(text: &str) -> Version {
+        text.parse().unwrap()
+    }
+
+    fn hash(text: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        version(text).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn error(text: &str) -> &'static str {
+        text.parse::<Version>().unwrap_err().problem
+    }
+
+    #[test]
+    fn parts_are_told_apart() {
+        let parts = |text| {
+            let version = version(text);
+            let revision = version.revision().map(str::to_owned);
+            (version.epoch(), version.upstream().to_owned(), revision)
+        };
+        assert_eq!(parts("1.0"), (0, "1.0".to_owned(), None));
+        assert_eq!(parts("2:1.0-3"), (2, "1.0".to_owned(), Some("3".to_owned())));
+        assert_eq!(parts("1:2:3-4-5"), (1, "2:3-4".to_owned(), Some("5".to_owned())));
+        assert_eq!(parts("0:0-0"), (0, "0".to_owned(), Some("0".to_owned())));
+        assert_eq!(version("1:2.0-1").without_epoch(), "2.0-1");
+        assert_eq!(version("1:2.0-1").to_string(), "1:2.0-1");
+    }
+
+    #[test]
+    fn policy_order_of_tildes() {
+        // Policy 5.6.12.1 gives this order.
+        let sorted = ["1~~", "1~~a", "1~", "1", "1a"].map(version);
+        assert!(sorted.is_sorted_by(|a, b| a < b), "{sorted:?}");
+        assert!(version("1.0~beta1~svn1245") < version("1.0~beta1"));
+        assert!(version("1.0~beta1") < version("1.0"));
+    }
+
+    #[test]
+    fn order_of_dpkgs_own_tests() {
+        // From dpkg's t-version.c and Dpkg_Version.t.
+        for (earlier, later) in [
+            ("0:0-0", "1:0-0"),
+            ("0:0-0", "0:0-1"),
+            ("0:0-9", "0:0-10"),
+            ("0:a-0", "0:a1-0"),
+            ("1.0-1", "1.0-2"),
+            ("1.0-1", "1.0-10"),
+            ("1.2.2", "1.2.3"),
+            ("1.2.2", "1.2.2-0ubuntu1"),
+            ("1.2.24", "1.3"),
+            ("0.10", "1.0"),
+            ("1.0", "1.0+"),
+            ("1.0a", "1.0+"),
+            ("1.0a", "1.0."),
+            ("1.0a", "1.0b"),
+            ("1.0A", "1.0a"),
+            ("1.0+", "1.0.1"),
+            ("1.0~rc1", "1.0"),
+            ("1.0-1~bpo1", "1.0-1"),
+            ("1.0-1", "1.0-1+b1"),
+            ("1.0-1+b1", "1.0-1.1"),
+            ("9999999999999999999998", "9999999999999999999999"),
+            ("7:1", "10:0"),
+        ] {
+            assert!(version(earlier) < version(later), "{earlier} < {later}");
+            assert!(version(later) > version(earlier), "{later} > {earlier}");
+        }
+    }
+
+    #[test]
+    fn different_texts_can_be_equal_versions() {
+        for (a, b) in [
+            ("1.0", "0:1.0"),
+            ("1.0", "1.0-0"),
+            ("1.0", "1.00"),
+            ("1.0", "01.0"),
+            ("1.", "1.0"),
+            ("1.0-0", "1.0-00"),
+            ("0", "00-0"),
+            ("1a", "1a0"),
+            ("001:1", "1:1"),
+        ] {
+            assert_eq!(version(a), version(b));
+            assert_eq!(hash(a), hash(b), "{a} and {b} hash alike");
+        }
+        assert_ne!(version("1.0"), version("1.0~"));
+        assert_ne!(hash("1.0"), hash("1.1"));
+    }
+
+    #[test]
+    fn epochs_must_be_numbers_that_dpkg_can_hold() {
+        assert_eq!(version("2147483647:1").epoch(), 2_147_483_647);
+        assert_eq!(error("2147483648:1"), "its epoch is too large");
+        for text in [":1", "a:1", "-1:1", "+1:1", " 1:1", "1a:1"] {
+            assert_eq!(error(text), "its epoch is not a number", "{text}");
+        }
+    }
+
+    #[test]
+    fn empty_parts_are_refused() {
+        for text in ["", "1:", "-1", "1:-1"] {
+            assert_eq!(error(text), "it has no upstream part", "{text:?}");
+        }
+        assert_eq!(error("1-"), "its revision is empty");
+        assert_eq!(error("1:1-"), "its revision is empty");
+    }
+
+    #[test]
+    fn other_characters_are_refused() {
+        for text in ["1 0", "1_0", "1/0", "1.0\n", "1\u{e4}", "1!", "0:1#1-1", "$(x)"] {
+            assert_eq!(error(text), "its upstream part has a character that is not allowed", "{text}");
+        }
+        for text in ["1-1_1", "0:1-1:1", "1-\u{e4}", "1-1 "] {
+            assert_eq!(error(text), "its revision has a character that is not allowed", "{text}");
+        }
+    }
+
+    #[test]
+    fn letters_may_come_first_as_dpkg_accepts() {
+        assert!(version("a") < version("b"));
+        assert!(version("0") < version("a"));
+    }
+
+    #[test]
+    fn json_is_a_plain_text() {
+        assert_eq!(serde_json::to_string(&version("1:2-3")).unwrap(), r#""1:2-3""#);
+        assert!(serde_json::from_str::<Version>(r#""1 2""#).is_err());
+    }
+}
