@@ -1,1 +1,40 @@
-//! archmill-sandbox
+//! Sandboxes out of Linux namespaces: user, mount, PID, IPC, UTS, network and cgroup, for root and for ordinary users.
+//!
+//! It knows nothing of Debian. The process tree, which the modules follow:
+//!
+//! - the caller: [`Sandbox`] and [`run_task`], with [`IdMap`] for the ids that a namespace gets;
+//! - a copy of the program in new namespaces ([`init`]), which either runs a [`Task`] with the host's mounts, or
+//! - sets up mounts and forks PID 1, the supervisor, which runs commands, watches limits, accounts for CPU time by
+//!   executable, and serves gain-root ([`GAIN_ROOT_CLIENT`]).
+//!
+//! When the caller dies its end of a socket closes, the supervisor ends, and with PID 1 the kernel ends all the rest.
+
+mod accounting;
+mod cgroup;
+pub mod cleanup;
+mod files;
+mod gain_root;
+mod idmap;
+mod inside;
+mod mounts;
+pub mod probe;
+mod process;
+mod protocol;
+mod reexec;
+mod sandbox;
+mod seccomp;
+mod socket;
+mod spec;
+mod supervisor;
+mod task;
+mod terminal;
+
+pub use gain_root::{CLIENT as GAIN_ROOT_CLIENT, SOCKET as GAIN_ROOT_SOCKET};
+pub use idmap::{IdMap, IdMapError};
+pub use reexec::{StartError, init};
+pub use sandbox::{Canceller, Sandbox, SandboxError};
+pub use spec::{
+    Binfmt, Command, ExecutableUsage, Exit, GainRoot, LimitKind, Limits, Mount, MountSource, RootFs,
+    SandboxSpec, Status, Upper,
+};
+pub use task::{Task, TaskError, run_task};

@@ -1,0 +1,228 @@
+//! What a sandbox is made of, and what is run in it. Everything here crosses to the re-executed copy as JSON.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The root file system: read-only layers and a writable one on top.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RootFs {
+    /// Layers, the topmost first.
+    pub lower: Vec<PathBuf>,
+    /// An empty folder owned by the namespace's root, where the root is mounted.
+    pub mountpoint: PathBuf,
+    /// Where writes go.
+    pub upper: Upper,
+}
+
+/// The writable layer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Upper {
+    /// Two folders on one file system, owned by the namespace's root.
+    Folder {
+        /// What is written.
+        upper: PathBuf,
+        /// overlayfs' own; empty.
+        work: PathBuf,
+        /// Leave out all syncing: a crash of the machine makes the folder useless.
+        volatile: bool,
+    },
+    /// Memory, gone with the sandbox; at most so many bytes.
+    Memory(u64),
+}
+
+/// Something mounted in the root besides /proc, /sys and /dev.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Where, below the root, without leading slash. Made if it is not there.
+    pub target: PathBuf,
+    /// What.
+    pub source: MountSource,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountSource {
+    /// A file or folder of the host.
+    Bind {
+        /// Its path on the host.
+        from: PathBuf,
+        /// Whether it may be written to.
+        writable: bool,
+    },
+    /// A tmpfs of at most so many bytes, with permission bits.
+    Tmpfs {
+        /// Size in bytes.
+        size: u64,
+        /// Permission bits of its root folder.
+        mode: u32,
+    },
+}
+
+/// An entry for the namespace's own binfmt_misc.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binfmt {
+    /// Name of the entry.
+    pub name: String,
+    /// The whole line for the `register` file.
+    pub line: String,
+    /// The interpreter in that line, a path on the host.
+    pub interpreter: PathBuf,
+}
+
+/// All of a sandbox.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SandboxSpec {
+    /// Root file system.
+    pub root: RootFs,
+    /// Further mounts.
+    pub mounts: Vec<Mount>,
+    /// Host name inside.
+    pub hostname: String,
+    /// binfmt_misc entries; none leaves the kernel's binfmt_misc alone.
+    pub binfmt: Vec<Binfmt>,
+    /// Run as 32-bit personality (`uname -m` answers for the 32-bit sibling of the CPU).
+    pub personality_32: bool,
+    /// Account CPU time by executable.
+    pub account_executables: bool,
+    /// Who may ask for root with the gain-root client, and which tree goes with it.
+    pub gain_root: Option<GainRoot>,
+}
+
+/// The gain-root service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GainRoot {
+    /// The build user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Tree that belongs to root while a command runs as root, and to the build user again afterwards.
+    pub tree: PathBuf,
+}
+
+/// A command to run inside.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Command {
+    /// Program (searched in PATH of `env`) and arguments.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// Working folder.
+    pub cwd: PathBuf,
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Limits.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What a command may use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Time altogether.
+    pub total: Option<Duration>,
+    /// Time without output.
+    pub silence: Option<Duration>,
+    /// Memory of all processes, in bytes.
+    pub memory: Option<u64>,
+    /// Processes at a time.
+    pub processes: Option<u64>,
+    /// Bytes written to the upper layer and writable mounts.
+    pub disk: Option<u64>,
+    /// Bytes of output.
+    pub log: Option<u64>,
+}
+
+/// Which limit was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitKind {
+    /// Total time.
+    Total,
+    /// Silence.
+    Silence,
+    /// Memory.
+    Memory,
+    /// Processes.
+    Processes,
+    /// Disk.
+    Disk,
+    /// Log size.
+    Log,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// By itself, with this code.
+    Exited(i32),
+    /// By this signal.
+    Signaled(i32),
+    /// It reached a limit and was ended.
+    Limit(LimitKind),
+    /// The caller cancelled it.
+    Cancelled,
+}
+
+impl Status {
+    /// Whether it exited with 0.
+    pub fn success(self) -> bool {
+        self == Self::Exited(0)
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exit status {code}"),
+            Self::Signaled(signal) => write!(f, "killed by signal {signal}"),
+            Self::Limit(kind) => write!(
+                f,
+                "ended by the limit on {}",
+                match kind {
+                    LimitKind::Total => "total time",
+                    LimitKind::Silence => "time without output",
+                    LimitKind::Memory => "memory",
+                    LimitKind::Processes => "processes",
+                    LimitKind::Disk => "disk space",
+                    LimitKind::Log => "log size",
+                }
+            ),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+/// What a command used.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Exit {
+    /// How it ended.
+    pub status: Status,
+    /// Time from start to end.
+    pub wall: Duration,
+    /// User CPU time, all processes.
+    pub cpu_user: Duration,
+    /// System CPU time, all processes.
+    pub cpu_system: Duration,
+    /// Largest memory of all processes together, in bytes, as sampled or as the cgroup counted it.
+    pub peak_memory: u64,
+    /// CPU time by executable, the costliest first.
+    pub executables: Vec<ExecutableUsage>,
+}
+
+/// CPU time of all processes of one program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutableUsage {
+    /// Path inside the root; of emulated programs that of the program, not of the emulator.
+    pub path: String,
+    /// How many processes.
+    pub count: u64,
+    /// User and system CPU time.
+    pub cpu: Duration,
+}
