@@ -22,7 +22,11 @@ pub(crate) struct SolvedBase {
     pub(crate) asked: Vec<(PackageId, Asked)>,
 }
 
-pub(crate) fn solve(universe: &Universe, base: &Base) -> Result<SolvedBase, Unsatisfiable> {
+pub(crate) fn solve(
+    universe: &Universe,
+    base: &Base,
+    versions: Versions,
+) -> Result<SolvedBase, Unsatisfiable> {
     let first = first_stage(universe, base);
     let named: Vec<Relations> = base.packages.iter().map(|name| relation_of(name)).collect();
     let roots = roots(universe, &first, &named);
@@ -31,7 +35,7 @@ pub(crate) fn solve(universe: &Universe, base: &Base) -> Result<SolvedBase, Unsa
     let packages = if is_solution(universe, goal, &marked) {
         marked
     } else {
-        let scope = Scope { universe, goal, versions: Versions::Candidate, locked: &[], preferred: &marked };
+        let scope = Scope { universe, goal, versions, locked: &[], preferred: &marked };
         solver::search_or_explain(scope)?
     };
     let mut asked = trace::trace(universe, roots.iter(), &packages, &[], Strictness::Every);

@@ -11,7 +11,7 @@ use crate::goal::{Goal, Origin, PackageSet, Refusal, Root, is_solution};
 use crate::ids::{ArchId, PackageId};
 use crate::install_set::{InstallSet, InstalledBy, Selected};
 use crate::relations::Deps;
-use crate::request::{Base, Request};
+use crate::request::{Base, Request, Versions};
 use crate::search::{self, Scope};
 use crate::trace::{self, Strictness};
 use crate::universe::Universe;
@@ -26,7 +26,7 @@ pub fn solve(universe: &Universe, request: &Request) -> Result<InstallSet, Unsat
 #[derive(Debug)]
 pub struct Solver<'u> {
     universe: &'u Universe,
-    bases: Mutex<Vec<(Base, Arc<SolvedBase>)>>,
+    bases: Mutex<Vec<(Base, Versions, Arc<SolvedBase>)>>,
 }
 
 impl<'u> Solver<'u> {
@@ -37,7 +37,7 @@ impl<'u> Solver<'u> {
 
     /// The base set alone.
     pub fn base(&self, base: &Base) -> Result<InstallSet, Unsatisfiable> {
-        let base = self.solved_base(base)?;
+        let base = self.solved_base(base, Versions::Candidate)?;
         let packages = base.asked.iter().map(|&(package, asked)| {
             let by = InstalledBy::new(self.universe, base.roots.iter(), asked);
             Selected::new(self.universe.package(package), true, by)
@@ -47,20 +47,20 @@ impl<'u> Solver<'u> {
 
     /// The packages that satisfy a request, those of its base among them.
     pub fn solve(&self, request: &Request) -> Result<InstallSet, Unsatisfiable> {
-        let base = self.solved_base(&request.base)?;
+        let base = self.solved_base(&request.base, request.versions)?;
         let (wanted, refusals) = self.demands(request)?;
         let goal = Goal { base: &base.roots, wanted: &wanted, refusals: &refusals };
         let (packages, strictness) = self.choose(request, &base, goal)?;
         Ok(self.install_set(&base, goal, &packages, strictness))
     }
 
-    fn solved_base(&self, base: &Base) -> Result<Arc<SolvedBase>, Unsatisfiable> {
+    fn solved_base(&self, base: &Base, versions: Versions) -> Result<Arc<SolvedBase>, Unsatisfiable> {
         let lock = || self.bases.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, solved)) = lock().iter().find(|(known, _)| known == base) {
+        if let Some((.., solved)) = lock().iter().find(|(known, of, _)| known == base && *of == versions) {
             return Ok(solved.clone());
         }
-        let solved = Arc::new(base::solve(self.universe, base)?);
-        lock().push((base.clone(), solved.clone()));
+        let solved = Arc::new(base::solve(self.universe, base, versions)?);
+        lock().push((base.clone(), versions, solved.clone()));
         Ok(solved)
     }
 

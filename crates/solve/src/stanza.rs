@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn stanzas_are_separated_by_any_number_of_empty_lines() {
-        let text = "\n\nA: 1\nB: 2\n\n\nA: 3\n";
+        let text = "\n\nA: 1\nB: 2\n\n\nA: 3";
         let found: Vec<_> = stanzas(text).map(|(start, end)| &text[start..end]).collect();
         assert_eq!(found, ["A: 1\nB: 2", "A: 3"]);
     }
