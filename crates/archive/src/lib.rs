@@ -1,1 +1,23 @@
-//! archmill-archive
+//! Reading signed apt archives: what is trusted is what a known key has signed, down to each file's hash.
+//!
+//! [`Suite`] and [`Mirror`] say which repositories a build uses, [`Archives::open`] verifies one and puts its indices on
+//! disk, [`fetch_all`] gets package files into a folder where each is kept under its hash.
+#![forbid(unsafe_code)]
+
+mod fetch;
+mod index;
+mod keyring;
+mod pool;
+mod progress;
+mod repo;
+mod suites;
+
+pub use fetch::{Conditional, Expected, FetchError, Fetcher};
+pub use index::{ArchiveError, Archives, Index, OpenedSuite};
+pub use keyring::{Keyring, KeyringError};
+pub use pool::{PoolFile, fetch_all};
+pub use progress::{NoProgress, Progress};
+pub use repo::{
+    RepoError, RepoSpec, SignedBy, parse as parse_repositories, parse_line as parse_repository_line,
+};
+pub use suites::{Mirror, NoMirror, Suite, UnknownSuite};

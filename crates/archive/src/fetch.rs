@@ -1,0 +1,430 @@
+//! Getting files: over HTTP(S) or from a folder, each verified while it comes, resumed where it broke off,
+//! and put into place whole or not at all.
+
+use std::fs;
+use std::io::{self, Read, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+use ureq::Agent;
+
+use crate::progress::Progress;
+
+/// How often something that may be passing is tried.
+const TRIES: u32 = 4;
+/// A mirror must send this much in each window, or it is left.
+const SLOWEST: u64 = 1024;
+const WINDOW: Duration = Duration::from_secs(30);
+
+/// What a file must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+/// Why a file is not here.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The mirror has it not.
+    #[error("{url} is not on the mirror (404); the mirror may be incomplete: try another with --mirror")]
+    NotFound {
+        /// Where it was looked for.
+        url: String,
+    },
+    /// The mirror answers with an error.
+    #[error("{url}: the mirror answers {status}; try again later, or another mirror with --mirror")]
+    Status {
+        /// Where.
+        url: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// No connection, or it broke off.
+    #[error("cannot fetch {url}: {reason}")]
+    Transport {
+        /// Where.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// Fewer bytes than promised, every time.
+    #[error(
+        "{url} broke off after {got} of {wanted} bytes, {TRIES} times; the mirror or something on the way to it is broken"
+    )]
+    Truncated {
+        /// Where.
+        url: String,
+        /// Bytes that came.
+        got: u64,
+        /// Bytes that there should be.
+        wanted: u64,
+    },
+    /// A mirror that sends next to nothing.
+    #[error("{url} comes at less than {SLOWEST} bytes in {} seconds; try another mirror with --mirror", WINDOW.as_secs())]
+    TooSlow {
+        /// Where.
+        url: String,
+    },
+    /// Not the file that the index promised.
+    #[error(
+        "{url} is not what the archive's index says it is: {what}; the mirror is out of step with itself (try again in an hour) or somebody changes what it sends"
+    )]
+    Mismatch {
+        /// Where.
+        url: String,
+        /// Size or hash, wanted and got.
+        what: String,
+    },
+    /// The disk is full.
+    #[error("no space left for {}; make room, or choose another folder with --cache", path.display())]
+    DiskFull {
+        /// The file being written.
+        path: PathBuf,
+    },
+    /// Any other trouble with local files.
+    #[error("cannot write {}: {source}", path.display())]
+    Local {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+}
+
+impl FetchError {
+    /// Whether another try may help.
+    fn passing(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
+            Self::Transport { .. } | Self::Truncated { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the mirror does not have it.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+}
+
+/// What a conditional request came back with.
+#[derive(Debug)]
+pub enum Conditional {
+    /// It is still the one that is here.
+    Unchanged,
+    /// A new one, with the tag to ask with next time.
+    New {
+        /// Content.
+        content: Vec<u8>,
+        /// `ETag` or `Last-Modified`.
+        validator: Option<String>,
+    },
+}
+
+/// Gets files.
+#[derive(Debug)]
+pub struct Fetcher {
+    agent: Agent,
+}
+
+impl Default for Fetcher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Fetcher {
+    /// With the host's certificates and proxies (http_proxy, https_proxy, no_proxy).
+    pub fn new() -> Self {
+        let tls = ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(20)))
+            .timeout_recv_response(Some(Duration::from_mins(1)))
+            .timeout_per_read(Some(WINDOW))
+            .user_agent(concat!("archmill/", env!("CARGO_PKG_VERSION")))
+            .accept_encoding("identity")
+            .build();
+        Self { agent: config.new_agent() }
+    }
+
+    /// Gets a small document, unless it is still the one with `validator`.
+    pub fn document(
+        &self,
+        url: &str,
+        validator: Option<&str>,
+        limit: u64,
+    ) -> Result<Conditional, FetchError> {
+        retry(|| self.document_once(url, validator, limit))
+    }
+
+    fn document_once(
+        &self,
+        url: &str,
+        validator: Option<&str>,
+        limit: u64,
+    ) -> Result<Conditional, FetchError> {
+        if let Some(path) = local(url) {
+            let content = fs::read(&path).map_err(|error| local_error(url, &error))?;
+            return Ok(Conditional::New { content, validator: None });
+        }
+        let mut request = self.agent.get(url);
+        if let Some(validator) = validator {
+            let header = if validator.starts_with('"') || validator.starts_with("W/") {
+                "If-None-Match"
+            } else {
+                "If-Modified-Since"
+            };
+            request = request.header(header, validator);
+        }
+        let mut response = request.call().map_err(|error| transport(url, &error.to_string()))?;
+        match response.status().as_u16() {
+            200 => {}
+            304 => return Ok(Conditional::Unchanged),
+            status => return Err(status_error(url, status)),
+        }
+        let header = |name: &str| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let validator = header("etag").or_else(|| header("last-modified"));
+        let promised = header("content-length").and_then(|length| length.parse::<u64>().ok());
+        let mut content = Vec::new();
+        let read = response.body_mut().as_reader().take(limit).read_to_end(&mut content);
+        read.map_err(|error| transport(url, &error.to_string()))?;
+        let got = content.len() as u64;
+        if let Some(wanted) = promised.filter(|wanted| *wanted > got) {
+            return Err(FetchError::Truncated { url: url.to_owned(), got, wanted });
+        }
+        Ok(Conditional::New { content, validator })
+    }
+
+    /// Gets a file that must be `expected`, to `target`. What came of it before a failure is kept beside it and gone
+    /// on from. Two processes that want the same file wait for each other.
+    pub fn file(
+        &self,
+        url: &str,
+        target: &Path,
+        expected: &Expected,
+        progress: &dyn Progress,
+    ) -> Result<(), FetchError> {
+        let partial = target.with_extension("partial");
+        let local = |source: io::Error| local_file_error(&partial, source);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).map_err(local)?;
+        }
+        let mut file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&partial)
+            .map_err(local)?;
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)
+            .map_err(|error| local(error.into()))?;
+        if fs::metadata(target).is_ok_and(|meta| meta.len() == expected.size) {
+            progress.bytes(expected.size);
+            return Ok(());
+        }
+        // Another process may have moved the file we opened into place or removed it while we waited for the lock.
+        if !same_file(&file, &partial) {
+            drop(file);
+            return self.file(url, target, expected, progress);
+        }
+        let mut resumable = true;
+        let mut attempt = || {
+            let result = self.file_once(url, &mut file, expected, progress, resumable);
+            if matches!(result, Err(FetchError::Mismatch { .. })) && resumable {
+                // What was there before may be the cause: once more from the start.
+                resumable = false;
+                return self.file_once(url, &mut file, expected, progress, false);
+            }
+            result
+        };
+        let result = retry(&mut attempt);
+        if let Err(error) = result {
+            if matches!(error, FetchError::Mismatch { .. }) {
+                let _ = fs::remove_file(&partial);
+            }
+            return Err(error);
+        }
+        fs::rename(&partial, target).map_err(|source| local_file_error(target, source))
+    }
+
+    fn file_once(
+        &self,
+        url: &str,
+        file: &mut fs::File,
+        expected: &Expected,
+        progress: &dyn Progress,
+        resume: bool,
+    ) -> Result<(), FetchError> {
+        let path = Path::new(url);
+        let local_io = |source: io::Error| local_file_error(path, source);
+        let mut hash = Sha256::new();
+        let mut have = if resume { rehash(file, &mut hash, expected.size).map_err(local_io)? } else { 0 };
+        if !resume {
+            hash = Sha256::new();
+            file.set_len(0).map_err(local_io)?;
+            file.rewind().map_err(local_io)?;
+        }
+        progress.bytes(have);
+        if have < expected.size {
+            let (mut reader, from) = self.open(url, have)?;
+            if from != have {
+                // The server does not resume.
+                (hash, have) = (Sha256::new(), 0);
+                file.set_len(0).map_err(local_io)?;
+                file.rewind().map_err(local_io)?;
+            }
+            have += copy(url, &mut reader, file, &mut hash, expected.size - have, progress)?;
+        }
+        if have < expected.size {
+            return Err(FetchError::Truncated { url: url.to_owned(), got: have, wanted: expected.size });
+        }
+        let got = hex::encode(hash.finalize());
+        if got == expected.sha256 {
+            return Ok(());
+        }
+        file.set_len(0).map_err(local_io)?;
+        Err(FetchError::Mismatch {
+            url: url.to_owned(),
+            what: format!("SHA-256 {got}, and it should be {}", expected.sha256),
+        })
+    }
+
+    /// A reader from byte `from` on, or from the start if the server does not resume.
+    fn open(&self, url: &str, from: u64) -> Result<(Box<dyn Read>, u64), FetchError> {
+        if let Some(path) = local(url) {
+            let mut file = fs::File::open(&path).map_err(|error| local_error(url, &error))?;
+            file.seek(io::SeekFrom::Start(from)).map_err(|error| local_error(url, &error))?;
+            return Ok((Box::new(file), from));
+        }
+        let mut request = self.agent.get(url);
+        if from > 0 {
+            request = request.header("Range", format!("bytes={from}-"));
+        }
+        let response = request.call().map_err(|error| transport(url, &error.to_string()))?;
+        match response.status().as_u16() {
+            200 => Ok((Box::new(response.into_body().into_reader()), 0)),
+            206 => Ok((Box::new(response.into_body().into_reader()), from)),
+            416 => self.open(url, 0),
+            status => Err(status_error(url, status)),
+        }
+    }
+}
+
+fn copy(
+    url: &str,
+    reader: &mut dyn Read,
+    file: &mut fs::File,
+    hash: &mut Sha256,
+    wanted: u64,
+    progress: &dyn Progress,
+) -> Result<u64, FetchError> {
+    let mut buffer = vec![0; 1 << 16];
+    let (mut got, mut window, mut in_window) = (0, Instant::now(), 0);
+    while got < wanted {
+        let count = match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if got == 0 => return Err(transport(url, &error.to_string())),
+            // What came so far is good; the next try goes on from here.
+            Err(_) => break,
+        };
+        let count = usize::try_from((wanted - got).min(count as u64)).unwrap_or(count);
+        file.write_all(&buffer[..count]).map_err(|source| local_file_error(Path::new(url), source))?;
+        hash.update(&buffer[..count]);
+        got += count as u64;
+        in_window += count as u64;
+        progress.bytes(count as u64);
+        if window.elapsed() > WINDOW {
+            if in_window < SLOWEST {
+                return Err(FetchError::TooSlow { url: url.to_owned() });
+            }
+            (window, in_window) = (Instant::now(), 0);
+        }
+    }
+    Ok(got)
+}
+
+/// Hashes what is there already; too much of it is nothing.
+fn rehash(file: &mut fs::File, hash: &mut Sha256, most: u64) -> io::Result<u64> {
+    file.rewind()?;
+    let mut buffer = vec![0; 1 << 16];
+    let mut have = 0;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            count => {
+                hash.update(&buffer[..count]);
+                have += count as u64;
+            }
+        }
+    }
+    if have > most {
+        *hash = Sha256::new();
+        file.set_len(0)?;
+        file.rewind()?;
+        return Ok(0);
+    }
+    Ok(have)
+}
+
+fn retry<T>(mut attempt: impl FnMut() -> Result<T, FetchError>) -> Result<T, FetchError> {
+    let mut wait = Duration::from_millis(300);
+    for _ in 1..TRIES {
+        match attempt() {
+            Err(error) if error.passing() => std::thread::sleep(wait),
+            result => return result,
+        }
+        wait *= 3;
+    }
+    attempt()
+}
+
+fn same_file(file: &fs::File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let (Ok(a), Ok(b)) = (file.metadata(), fs::metadata(path)) else { return false };
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// The path of a file: URL or of a plain path.
+fn local(url: &str) -> Option<PathBuf> {
+    if let Some(path) = url.strip_prefix("file://").or_else(|| url.strip_prefix("file:")) {
+        return Some(path.into());
+    }
+    url.starts_with('/').then(|| url.into())
+}
+
+fn local_error(url: &str, error: &io::Error) -> FetchError {
+    match error.kind() {
+        io::ErrorKind::NotFound => FetchError::NotFound { url: url.to_owned() },
+        _ => transport(url, &error.to_string()),
+    }
+}
+
+fn local_file_error(path: &Path, source: io::Error) -> FetchError {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            FetchError::DiskFull { path: path.to_owned() }
+        }
+        _ => FetchError::Local { path: path.to_owned(), source },
+    }
+}
+
+fn transport(url: &str, reason: &str) -> FetchError {
+    FetchError::Transport { url: url.to_owned(), reason: reason.to_owned() }
+}
+
+fn status_error(url: &str, status: u16) -> FetchError {
+    match status {
+        404 | 410 => FetchError::NotFound { url: url.to_owned() },
+        status => FetchError::Status { url: url.to_owned(), status },
+    }
+}
