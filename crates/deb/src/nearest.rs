@@ -13,3 +13,27 @@ pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) 
     found.dedup();
     found.into_iter().take(3).map(|(_, candidate)| candidate).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn close_names_are_found_the_closest_first() {
+        let names = ["bookworm", "trixie", "trixi", "sid", "bullseye", "forky"];
+        assert_eq!(nearest("trixe", names), ["trixi", "trixie"]);
+        assert_eq!(nearest("bokworm", names), ["bookworm"]);
+        assert_eq!(nearest("sdi", names), ["sid"]);
+    }
+
+    #[test]
+    fn names_that_have_nothing_in_common_are_not_suggested() {
+        assert!(nearest("warty", ["bookworm", "sid"]).is_empty());
+        assert!(nearest("", ["sid", "a"]).len() <= 1);
+    }
+
+    #[test]
+    fn at_most_three_are_suggested_and_none_twice() {
+        assert_eq!(nearest("liba", ["libd", "libc", "libb", "libb", "libe"]), ["libb", "libc", "libd"]);
+    }
+}

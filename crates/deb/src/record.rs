@@ -1,15 +1,16 @@
-//! Entries of the archive's indices.
+//! Binary packages as an archive's `Packages` index lists them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::control::Stanza;
-use crate::{Arch, RelationError, Relations, Version, VersionError};
+use crate::paths::is_archive_path;
+use crate::{RelationError, Relations, Version, VersionError};
 
 /// Why a stanza is no usable record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// A field that must be there is not.
-    #[error("line {line}: {package} has no field {field}")]
+    #[error("line {line}: {package} has no field {field}", package = if package.is_empty() { "a package" } else { package })]
     Missing {
         /// Line of the stanza.
         line: usize,
@@ -47,7 +48,8 @@ pub enum MultiArch {
     Allowed,
 }
 
-/// A binary package in a `Packages` index. Dependency fields are read when asked for.
+/// A binary package in a `Packages` index. It borrows from the index; dependency fields are parsed when asked
+/// for, because most are not.
 #[derive(Debug, Clone)]
 pub struct BinaryRecord<'a> {
     /// Its stanza.
@@ -61,16 +63,24 @@ pub struct BinaryRecord<'a> {
 }
 
 impl<'a> BinaryRecord<'a> {
-    /// Takes a stanza for a record.
+    /// Takes a stanza for a record. A `Filename` that leads out of the archive is an error.
     pub fn new(stanza: Stanza<'a>) -> Result<Self, RecordError> {
         let package = stanza.get("Package").unwrap_or("");
-        let missing =
-            |field| RecordError::Missing { line: stanza.line(), package: package.to_owned(), field };
+        let line = stanza.line();
+        let missing = |field| RecordError::Missing { line, package: package.to_owned(), field };
         if package.is_empty() {
             return Err(missing("Package"));
         }
         let version_text = stanza.get("Version").ok_or_else(|| missing("Version"))?;
         let architecture = stanza.get("Architecture").ok_or_else(|| missing("Architecture"))?;
+        let problem =
+            |field, problem: String| RecordError::Field { line, package: package.to_owned(), field, problem };
+        if !crate::relation::is_package_name(package) {
+            return Err(problem("Package", format!("{package:?} is not a package name")));
+        }
+        if let Some(path) = stanza.get("Filename").filter(|path| !is_archive_path(path)) {
+            return Err(problem("Filename", format!("{path:?} is not a path within an archive")));
+        }
         Ok(Self { stanza, package, version_text, architecture })
     }
 
@@ -81,10 +91,10 @@ impl<'a> BinaryRecord<'a> {
 
     /// Name and version of the source package.
     pub fn source(&self) -> (&'a str, &'a str) {
-        match self.stanza.get("Source").map(|source| source.split_once(" (")) {
-            None => (self.package, self.version_text),
-            Some(None) => (self.stanza.get("Source").unwrap_or(self.package), self.version_text),
-            Some(Some((name, version))) => (name, version.trim_end_matches(')')),
+        let Some(source) = self.stanza.get("Source") else { return (self.package, self.version_text) };
+        match source.split_once('(') {
+            None => (source, self.version_text),
+            Some((name, version)) => (name.trim_end(), version.trim_end_matches(')').trim()),
         }
     }
 
@@ -93,9 +103,64 @@ impl<'a> BinaryRecord<'a> {
         self.stanza.get(field).map_or_else(|| Ok(Relations::default()), Relations::parse)
     }
 
+    /// `Pre-Depends`.
+    pub fn pre_depends(&self) -> Result<Relations, RelationError> {
+        self.relations("Pre-Depends")
+    }
+
+    /// `Depends`.
+    pub fn depends(&self) -> Result<Relations, RelationError> {
+        self.relations("Depends")
+    }
+
+    /// `Recommends`.
+    pub fn recommends(&self) -> Result<Relations, RelationError> {
+        self.relations("Recommends")
+    }
+
+    /// `Conflicts`.
+    pub fn conflicts(&self) -> Result<Relations, RelationError> {
+        self.relations("Conflicts")
+    }
+
+    /// `Breaks`.
+    pub fn breaks(&self) -> Result<Relations, RelationError> {
+        self.relations("Breaks")
+    }
+
+    /// `Replaces`.
+    pub fn replaces(&self) -> Result<Relations, RelationError> {
+        self.relations("Replaces")
+    }
+
+    /// `Provides`.
+    pub fn provides(&self) -> Result<Relations, RelationError> {
+        self.relations("Provides")
+    }
+
+    /// `Built-Using`: the exact sources of what was copied into it.
+    pub fn built_using(&self) -> Result<Relations, RelationError> {
+        self.relations("Built-Using")
+    }
+
     /// Whether it is `Essential: yes`.
     pub fn essential(&self) -> bool {
         self.stanza.get("Essential") == Some("yes")
+    }
+
+    /// Whether it is `Build-Essential: yes`.
+    pub fn build_essential(&self) -> bool {
+        self.stanza.get("Build-Essential") == Some("yes")
+    }
+
+    /// `Priority`, such as `required`.
+    pub fn priority(&self) -> Option<&'a str> {
+        self.stanza.get("Priority")
+    }
+
+    /// `Section`, such as `libs` or `non-free/utils`.
+    pub fn section(&self) -> Option<&'a str> {
+        self.stanza.get("Section")
     }
 
     /// `Multi-Arch`.
@@ -113,155 +178,67 @@ impl<'a> BinaryRecord<'a> {
         self.stanza.get("Size")?.parse().ok()
     }
 
+    /// `Installed-Size` in KiB.
+    pub fn installed_size(&self) -> Option<u64> {
+        self.stanza.get("Installed-Size")?.parse().ok()
+    }
+
     /// `Filename`, relative to the archive's root.
     pub fn filename(&self) -> Option<&'a str> {
         self.stanza.get("Filename")
     }
 
-    /// `SHA256`.
+    /// `SHA256`, in hexadecimal.
     pub fn sha256(&self) -> Option<&'a str> {
-        self.stanza.get("SHA256")
+        self.stanza.get("SHA256").filter(|hash| crate::paths::is_sha256(hash))
     }
 }
 
-/// A file of a source package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceFile {
-    /// Plain file name.
-    pub name: String,
-    /// Size in bytes.
-    pub size: u64,
-    /// SHA-256 in hexadecimal.
-    pub sha256: String,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::stanzas;
 
-/// A source package, from a `Sources` index or a .dsc.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceRecord {
-    /// Source package name.
-    pub package: String,
-    /// Version.
-    pub version: Version,
-    /// Binary packages that it builds.
-    pub binaries: Vec<String>,
-    /// Architectures (and wildcards) that it builds for.
-    pub architectures: Vec<String>,
-    /// `Build-Depends`.
-    pub build_depends: Relations,
-    /// `Build-Depends-Arch`.
-    pub build_depends_arch: Relations,
-    /// `Build-Depends-Indep`.
-    pub build_depends_indep: Relations,
-    /// `Build-Conflicts`.
-    pub build_conflicts: Relations,
-    /// `Build-Conflicts-Arch`.
-    pub build_conflicts_arch: Relations,
-    /// `Build-Conflicts-Indep`.
-    pub build_conflicts_indep: Relations,
-    /// Folder in the archive (empty in a .dsc).
-    pub directory: String,
-    /// Files, the .dsc included when from an index.
-    pub files: Vec<SourceFile>,
-    /// `Format`.
-    pub format: String,
-    /// `Extra-Source-Only: yes`: kept for the sake of a built package, not part of the suite.
-    pub extra_source_only: bool,
-    /// `Package-List` lines, trimmed.
-    pub package_list: Vec<String>,
-}
-
-impl SourceRecord {
-    /// Takes a stanza of a `Sources` index or a .dsc.
-    pub fn new(stanza: &Stanza<'_>) -> Result<Self, RecordError> {
-        let package = stanza.get("Package").or_else(|| stanza.get("Source")).unwrap_or("").to_owned();
-        let line = stanza.line();
-        let missing = |field| RecordError::Missing { line, package: package.clone(), field };
-        if !crate::relation::is_package_name(&package) {
-            return Err(missing("Source"));
-        }
-        let problem =
-            |field, problem: String| RecordError::Field { line, package: package.clone(), field, problem };
-        let relations = |field: &'static str| match stanza.get(field) {
-            None => Ok(Relations::default()),
-            Some(text) => Relations::parse(text).map_err(|error| problem(field, error.to_string())),
-        };
-        let version = stanza.get("Version").ok_or_else(|| missing("Version"))?;
-        let words = |field: &str, between: &[char]| -> Vec<String> {
-            let text = stanza.get(field).unwrap_or("");
-            text.split(between).map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-        };
-        Ok(Self {
-            version: version.parse().map_err(|error: VersionError| problem("Version", error.to_string()))?,
-            binaries: words("Binary", &[',', '\n']),
-            architectures: words("Architecture", &[' ', '\n']),
-            build_depends: relations("Build-Depends")?,
-            build_depends_arch: relations("Build-Depends-Arch")?,
-            build_depends_indep: relations("Build-Depends-Indep")?,
-            build_conflicts: relations("Build-Conflicts")?,
-            build_conflicts_arch: relations("Build-Conflicts-Arch")?,
-            build_conflicts_indep: relations("Build-Conflicts-Indep")?,
-            directory: stanza.get("Directory").unwrap_or("").to_owned(),
-            files: source_files(stanza).map_err(|text| problem("Checksums-Sha256", text))?,
-            format: stanza.get("Format").unwrap_or("1.0").to_owned(),
-            extra_source_only: stanza.get("Extra-Source-Only") == Some("yes"),
-            package_list: words("Package-List", &['\n']),
-            package,
-        })
+    fn record(text: &str) -> Result<BinaryRecord<'_>, RecordError> {
+        BinaryRecord::new(stanzas(text).next().unwrap().unwrap())
     }
 
-    /// Whether it builds anything for `arch`.
-    pub fn builds_for(&self, arch: &Arch) -> bool {
-        self.architectures.iter().any(|wildcard| arch.matches(wildcard))
+    fn error(text: &str) -> String {
+        record(text).unwrap_err().to_string()
     }
 
-    /// Whether it builds `Architecture: all` packages.
-    pub fn builds_all(&self) -> bool {
-        self.architectures.iter().any(|arch| arch == "all")
+    #[test]
+    fn the_source_is_the_package_unless_said_otherwise() {
+        let text = "Package: a\nVersion: 2+b1\nArchitecture: arm64\n";
+        assert_eq!(record(text).unwrap().source(), ("a", "2+b1"));
+        assert_eq!(record(&format!("{text}Source: s\n")).unwrap().source(), ("s", "2+b1"));
+        assert_eq!(record(&format!("{text}Source: s (1:2)\n")).unwrap().source(), ("s", "1:2"));
     }
-}
 
-/// Reads `Checksums-Sha256`; every name must be a plain file name, and `Files` must agree where it is there.
-pub(crate) fn source_files(stanza: &Stanza<'_>) -> Result<Vec<SourceFile>, String> {
-    let text = stanza.get("Checksums-Sha256").ok_or("it is not there, so the files cannot be verified")?;
-    let mut files = Vec::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let mut words = line.split_whitespace();
-        let (Some(sha256), Some(size), Some(name), None) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
-            return Err(format!("{line:?} is not a hash, a size and a name"));
-        };
-        if !is_plain_name(name) {
-            return Err(format!(
-                "{name:?} is not a plain file name; a source package may not name files in other folders"
-            ));
-        }
-        if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(format!("{sha256:?} is no SHA-256"));
-        }
-        let size = size.parse().map_err(|_| format!("{size:?} is no size"))?;
-        if files.iter().any(|file: &SourceFile| file.name == name) {
-            return Err(format!("{name} is listed twice"));
-        }
-        files.push(SourceFile { name: name.to_owned(), size, sha256: sha256.to_ascii_lowercase() });
+    #[test]
+    fn what_is_not_said_has_the_usual_value() {
+        let record =
+            record("Package: a\nVersion: 2\nArchitecture: arm64\nSHA256: short\nSize: -1\n").unwrap();
+        assert!(!record.essential() && !record.build_essential());
+        assert_eq!(record.multi_arch(), MultiArch::No);
+        assert!(record.depends().unwrap().is_empty());
+        assert_eq!((record.size(), record.sha256(), record.filename()), (None, None, None));
     }
-    for line in stanza.get("Files").unwrap_or("").lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let (Some(name), Some(size)) = (words.last(), words.get(1)) else {
-            continue;
-        };
-        let agrees = files.iter().any(|file| file.name == *name && Ok(file.size) == size.parse());
-        if !agrees {
-            return Err(format!("Files lists {name:?} with size {size}, and Checksums-Sha256 does not"));
-        }
-    }
-    Ok(files)
-}
 
-/// A name without folders, control characters or tricks.
-pub fn is_plain_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with('.')
-        && !name.starts_with('-')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.~_:@%,".contains(&byte))
+    #[test]
+    fn records_need_a_name_a_version_and_an_architecture() {
+        assert_eq!(error("Version: 1\n"), "line 1: a package has no field Package");
+        assert_eq!(error("\nPackage: a\n"), "line 2: a has no field Version");
+        assert_eq!(error("Package: a\nVersion: 1\n"), "line 1: a has no field Architecture");
+        let named = error("Package: a/b\nVersion: 1\nArchitecture: all\n");
+        assert_eq!(named, r#"line 1: a/b: field Package: "a/b" is not a package name"#);
+    }
+
+    #[test]
+    fn a_file_outside_of_the_archive_is_refused() {
+        for path in ["/etc/passwd", "../a.deb", "pool/../../a.deb", "pool//a.deb", "a\tb"] {
+            let text = format!("Package: a\nVersion: 1\nArchitecture: all\nFilename: {path}\n");
+            assert!(error(&text).ends_with("is not a path within an archive"), "{path}");
+        }
+    }
 }
