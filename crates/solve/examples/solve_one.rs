@@ -118,8 +118,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
 /// A .dsc with the relations of a request as they count, for apt to solve.
 fn dsc(name: &str, request: &Request) -> String {
-    let relations =
-        request.wanted.iter().map(|wanted| request.alternatives.reduce(&wanted.relations).to_string());
+    let relations = request.wanted.iter().map(|wanted| request.counting(wanted).to_string());
     let depends = relations.collect::<Vec<_>>().join(", ");
     let conflicts = request.conflicts.to_string();
     let stanza =

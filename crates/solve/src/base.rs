@@ -80,7 +80,8 @@ fn roots(universe: &Universe, first: &[(SlotId, &'static str)], named: &[Relatio
     let mut roots = Vec::new();
     for &(slot, field) in first {
         let name = universe.slot(slot).name;
-        let alternative = Alternative { name: Some(name), targets: universe.packages_in(slot).collect() };
+        let alternative =
+            Alternative { name: Some(name), qualified: false, targets: universe.packages_in(slot).collect() };
         let relation = match field {
             "Essential" => format!("{} (Essential: yes)", universe.names.get(name)),
             _ => universe.names.get(name).to_owned(),

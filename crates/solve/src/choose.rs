@@ -225,8 +225,10 @@ impl<'u> Chooser<'u> {
     }
 
     fn satisfy_one(&mut self, group: &Group, standing: Standing) -> bool {
-        let solutions = self.solutions(group);
-        for &target in &solutions {
+        let mut solutions = self.solutions(group);
+        for at in 0..solutions.len() {
+            self.resolve_tie(&mut solutions, at);
+            let target = solutions[at].package;
             let slot = self.universe.row(target).slot;
             if !self.slots.is_usable(target) {
                 continue;

@@ -1,8 +1,7 @@
 //! From the texts of indices to the tables of a universe.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use archmill_deb::{Arch, MultiArch};
 
@@ -70,7 +69,7 @@ pub(crate) fn load(texts: Vec<IndexText>, native: &Arch, foreign: &[Arch]) -> Un
         packages: tables.packages,
         provider_ranges: tables.provider_ranges,
         providers: tables.providers,
-        mentions: Mutex::new(HashMap::new()),
+        mentions: OnceLock::new(),
         problems,
         arches,
         texts,

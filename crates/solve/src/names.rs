@@ -1,7 +1,8 @@
 //! Package names as small numbers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::ids::NameId;
 
@@ -9,7 +10,7 @@ use crate::ids::NameId;
 #[derive(Debug, Default)]
 pub(crate) struct NameTable {
     names: Vec<Arc<str>>,
-    ids: HashMap<Arc<str>, NameId>,
+    ids: FxHashMap<Arc<str>, NameId>,
 }
 
 impl NameTable {

@@ -4,7 +4,7 @@
 //! architecture, the higher Priority; what is still equal is decided by its internal package
 //! numbers, the higher first. Those are given when a name is first met while the indices are read,
 //! be it as a package or in a relation; so the order is recovered from where the texts first
-//! mention a name. That is searched for only when it decides.
+//! mention a name. That is looked for only when it decides, then once for all names.
 
 use std::cmp::{Ordering, Reverse};
 
@@ -12,8 +12,11 @@ use crate::ids::{ArchId, NameId, PackageId};
 use crate::stanza;
 use crate::universe::Universe;
 
-/// Where a name is first mentioned: index, stanza (by source and name), field in reading order, offset.
-pub(crate) type Mention = (usize, (String, String), usize, usize);
+/// For each name, the number it would get when it is first met.
+#[derive(Debug)]
+pub(crate) struct Mentions {
+    numbers: Vec<Option<u32>>,
+}
 
 /// Fields in the order in which apt reads their relations.
 const READING_ORDER: [&str; 10] = [
@@ -29,86 +32,81 @@ const READING_ORDER: [&str; 10] = [
     "Provides",
 ];
 
-/// Orders packages that satisfy an alternative which asks for `name`.
-pub(crate) fn compare(universe: &Universe, name: Option<NameId>, a: PackageId, b: PackageId) -> Ordering {
-    let key = |package: PackageId| {
-        let row = universe.row(package);
-        let arch = universe.arch_of(package);
-        let other_name = Some(universe.name_of(package)) != name;
-        (other_name, !row.essential, !row.protected, arch != ArchId::NATIVE, arch, row.priority)
-    };
-    key(a).cmp(&key(b)).then_with(|| by_mention(universe, a, b))
+/// What decides first between packages that satisfy an alternative which asks for `name`: the lesser
+/// is better.
+pub(crate) fn merit(universe: &Universe, name: Option<NameId>, package: PackageId) -> Merit {
+    let row = universe.row(package);
+    let arch = universe.arch_of(package);
+    let other_name = Some(universe.name_of(package)) != name;
+    (other_name, !row.essential, !row.protected, arch, row.priority)
 }
 
-fn by_mention(universe: &Universe, a: PackageId, b: PackageId) -> Ordering {
+/// See [`merit`]: another name, not essential, not protected, the architecture, the priority.
+pub(crate) type Merit = (bool, bool, bool, ArchId, u8);
+
+/// What decides between packages of equal merit.
+pub(crate) fn by_mention(universe: &Universe, a: PackageId, b: PackageId) -> Ordering {
     let (name_a, name_b) = (universe.name_of(a), universe.name_of(b));
     if name_a == name_b {
         return a.cmp(&b);
     }
-    let (a, b) = (first_mention(universe, name_a), first_mention(universe, name_b));
-    Reverse(a).cmp(&Reverse(b))
+    let numbers = &universe.mentions.get_or_init(|| Mentions::of(universe)).numbers;
+    Reverse(numbers[name_a.index()]).cmp(&Reverse(numbers[name_b.index()]))
 }
 
-fn first_mention(universe: &Universe, name: NameId) -> Option<Mention> {
-    let lock = || universe.mentions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(known) = lock().get(&name) {
-        return known.clone();
-    }
-    let found = search(universe, universe.names.get(name));
-    lock().insert(name, found.clone());
-    found
-}
-
-fn search(universe: &Universe, name: &str) -> Option<Mention> {
-    let finder = memchr::memmem::Finder::new(name.as_bytes());
-    for (number, index) in universe.texts.iter().enumerate() {
-        let text: &str = &index.text;
-        let mut best: Option<Mention> = None;
-        let mut stanza_end = 0;
-        for at in finder.find_iter(text.as_bytes()) {
-            if at < stanza_end || !is_whole_name(text.as_bytes(), at, name.len()) {
-                continue;
+impl Mentions {
+    fn of(universe: &Universe) -> Self {
+        let mut mentions = Self { numbers: vec![None; universe.names.len()] };
+        let mut next = 0;
+        for package in in_reading_order(universe) {
+            let mut values = [""; READING_ORDER.len()];
+            for (field, value) in stanza::fields(universe.package(package).stanza()).flatten() {
+                let is_known = |known: &str| known.len() == field.len() && field.eq_ignore_ascii_case(known);
+                if let Some(rank) = READING_ORDER.iter().position(|known| is_known(known)) {
+                    values[rank] = value;
+                }
             }
-            let start = text[..at].rfind("\n\n").map_or(0, |found| found + 2);
-            let end = text[at..].find("\n\n").map_or(text.len(), |found| at + found);
-            let Some((field, offset)) = mention_in(&text[start..end], name) else { continue };
-            stanza_end = end;
-            let mention = (number, stanza_key(&text[start..end]), field, offset);
-            if best.as_ref().is_none_or(|best| mention < *best) {
-                best = Some(mention);
-            }
-            if universe.in_archive_order[number] {
-                break;
+            for name in values.into_iter().flat_map(names) {
+                let Some(id) = universe.names.find(name) else { continue };
+                let number = &mut mentions.numbers[id.index()];
+                if number.is_none() {
+                    *number = Some(next);
+                    next += 1;
+                }
             }
         }
-        if best.is_some() {
-            return best;
+        mentions
+    }
+}
+
+/// Index by index, in the order of archives: by source package, then by package. An index that is in
+/// that order already is read as it stands.
+fn in_reading_order(universe: &Universe) -> Vec<PackageId> {
+    let mut order: Vec<PackageId> = universe.packages().map(|package| package.id).collect();
+    let place = |package: PackageId| {
+        let row = universe.row(package);
+        (row.text, row.stanza.start)
+    };
+    order.sort_unstable_by_key(|&package| place(package));
+    for of_index in order.chunk_by_mut(|&a, &b| place(a).0 == place(b).0) {
+        let ordered =
+            of_index.first().is_some_and(|&first| universe.in_archive_order[usize::from(place(first).0)]);
+        if !ordered {
+            of_index.sort_by_cached_key(|&id| {
+                let package = universe.package(id);
+                (package.source().0, package.name(), Reverse(id))
+            });
         }
     }
-    None
+    order
 }
 
-fn stanza_key(stanza: &str) -> (String, String) {
-    let name = stanza::field(stanza, "Package").unwrap_or_default();
-    let source = stanza::field(stanza, "Source").unwrap_or(name);
-    (source.split([' ', '(']).next().unwrap_or_default().to_owned(), name.to_owned())
-}
-
-/// The first field, in reading order, of a stanza that names a package, and where in it.
-fn mention_in(stanza: &str, name: &str) -> Option<(usize, usize)> {
-    let mentions = stanza::fields(stanza).flatten().filter_map(|(field, value)| {
-        let rank = READING_ORDER.iter().position(|known| field.eq_ignore_ascii_case(known))?;
-        let found = memchr::memmem::find_iter(value.as_bytes(), name.as_bytes());
-        let offset = found.filter(|&at| is_whole_name(value.as_bytes(), at, name.len())).min()?;
-        Some((rank, offset))
-    });
-    mentions.min()
-}
-
-/// Whether a match is a whole name in a list of relations, not part of a longer one or of prose.
-fn is_whole_name(text: &[u8], at: usize, len: usize) -> bool {
-    let before = at.checked_sub(1).map(|before| text[before]);
-    let after = text.get(at + len);
-    before.is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b',' | b'|'))
-        && after.is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b',' | b'|' | b'(' | b'[' | b'<'))
+/// Names in a list of relations; those with an architecture are other packages to apt.
+fn names(relations: &str) -> impl Iterator<Item = &str> {
+    relations.split([',', '|']).filter_map(|relation| {
+        let relation = relation.trim_ascii_start();
+        let end = relation.find(|c: char| c.is_ascii_whitespace() || matches!(c, '(' | '[' | '<'));
+        let name = relation.get(..end.unwrap_or(relation.len()))?;
+        (!name.is_empty() && !name.contains(':')).then_some(name)
+    })
 }

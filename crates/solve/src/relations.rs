@@ -62,7 +62,17 @@ pub(crate) struct Group {
 pub(crate) struct Alternative {
     /// The name asked for, when the universe has it.
     pub(crate) name: Option<NameId>,
+    /// Whether an architecture was asked for too.
+    pub(crate) qualified: bool,
     pub(crate) targets: Box<[PackageId]>,
+}
+
+impl Alternative {
+    /// The name that is preferred to others that provide it. To apt, `foo:any` and `foo:native` are
+    /// names of their own that foo provides like everybody else; so then there is none.
+    pub(crate) fn preferred_name(&self) -> Option<NameId> {
+        self.name.filter(|_| !self.qualified)
+    }
 }
 
 /// Packages that must not be installed.
@@ -167,6 +177,7 @@ impl Collected {
 fn alternative(universe: &Universe, asker: Asker, relation: &Relation) -> Alternative {
     Alternative {
         name: universe.names.find(&relation.name),
+        qualified: relation.qualifier.is_some(),
         targets: matching::satisfying(universe, asker, relation),
     }
 }

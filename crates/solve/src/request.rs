@@ -1,6 +1,6 @@
 //! What is asked for.
 
-use archmill_deb::{Arch, Relations};
+use archmill_deb::{Arch, Relation, Relations};
 
 /// A set of packages to find: a base, and relations that must hold on top of it.
 #[derive(Clone, Debug)]
@@ -100,19 +100,26 @@ impl Request {
     }
 }
 
-impl Alternatives {
-    /// The relations with the alternatives that count.
-    pub fn reduce(self, relations: &Relations) -> Relations {
-        Relations(relations.0.iter().map(|group| self.of(group)).collect())
-    }
-
-    fn of(self, group: &[archmill_deb::Relation]) -> Vec<archmill_deb::Relation> {
-        match self {
-            Self::All => group.to_vec(),
-            Self::First => {
-                let first = group.first().map(|relation| &relation.name);
-                group.iter().take_while(|relation| Some(&relation.name) == first).cloned().collect()
+impl Request {
+    /// The relations of `wanted` as they count: with the alternatives that do, and, where sbuild's
+    /// way is followed in a native build, without `:native`, which means nothing there.
+    pub fn counting(&self, wanted: &Wanted) -> Relations {
+        let as_sbuild = self.alternatives == Alternatives::First;
+        let groups = wanted.relations.0.iter().map(|group| {
+            let mut group = if as_sbuild { first(group) } else { group.clone() };
+            if as_sbuild && self.arch.is_none() {
+                for relation in &mut group {
+                    relation.qualifier.take_if(|qualifier| qualifier == "native");
+                }
             }
-        }
+            group
+        });
+        Relations(groups.collect())
     }
+}
+
+/// The first alternative and those of its name that follow at once.
+fn first(group: &[Relation]) -> Vec<Relation> {
+    let name = group.first().map(|relation| &relation.name);
+    group.iter().take_while(|relation| Some(&relation.name) == name).cloned().collect()
 }

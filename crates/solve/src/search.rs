@@ -159,7 +159,7 @@ impl<'a> Provider<'a> {
                 alternative.targets.iter().copied().filter(|&t| self.allowed(t)).collect();
             fitting.sort_by_key(|&target| {
                 let row = self.scope.universe.row(target);
-                let other_name = Some(self.scope.universe.name_of(target)) != alternative.name;
+                let other_name = Some(self.scope.universe.name_of(target)) != alternative.preferred_name();
                 (other_name, !row.essential, row.priority, target)
             });
             targets.extend(fitting);

@@ -73,7 +73,7 @@ impl<'u> Solver<'u> {
         let none = Relations(Vec::new());
         let mut roots = Vec::new();
         for wanted in &request.wanted {
-            let relations = request.alternatives.reduce(&wanted.relations);
+            let relations = request.counting(wanted);
             let deps = Deps::of_request(self.universe, arch, &relations, &none);
             for (group, relation) in deps.groups.into_iter().zip(relations.0) {
                 let relation = Relations(vec![relation]).to_string();

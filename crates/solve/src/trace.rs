@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::goal::{PackageSet, Root};
 use crate::ids::PackageId;
+use crate::rank;
 use crate::relations::Group;
 use crate::universe::Universe;
 
@@ -39,13 +40,17 @@ pub(crate) fn trace<'g>(
     let before: Vec<_> = before.iter().copied().filter(|&package| set.contains(package)).collect();
     let seen = PackageSet::new(universe, before.iter().copied());
     let mut walk = Walk { universe, set, seen, reached: Vec::new(), queue: VecDeque::new() };
-    for (number, root) in roots.enumerate() {
+    let roots: Vec<_> = roots.enumerate().collect();
+    for &(number, root) in &roots {
         walk.first(&root.group, Asked::Root(number));
     }
     walk.run(Walk::first);
     walk.queue.extend(&before);
     walk.run(Walk::first);
     if strictness == Strictness::Every {
+        for &(number, root) in &roots {
+            walk.every(&root.group, Asked::Root(number));
+        }
         walk.queue.extend(walk.reached.iter().map(|&(package, _)| package));
         walk.queue.extend(&before);
         walk.run(Walk::every);
@@ -73,10 +78,17 @@ impl Walk<'_> {
     fn first(&mut self, group: &Group, asked: Asked) {
         let chosen = group.targets().find(|&target| self.seen.contains(target));
         if chosen.is_none()
-            && let Some(target) = group.targets().find(|&target| self.set.contains(target))
+            && let Some(target) = self.best(group)
         {
             self.reach(target, asked);
         }
+    }
+
+    fn best(&self, group: &Group) -> Option<PackageId> {
+        group.alternatives.iter().find_map(|alternative| {
+            let there = alternative.targets.iter().copied().filter(|&target| self.set.contains(target));
+            there.min_by_key(|&target| rank::merit(self.universe, alternative.name, target))
+        })
     }
 
     fn every(&mut self, group: &Group, asked: Asked) {

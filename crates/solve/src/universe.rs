@@ -1,8 +1,7 @@
 //! All packages that can be had, in tables indexed by typed ids.
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use archmill_deb::{Arch, MultiArch};
 
@@ -11,7 +10,7 @@ use crate::index::IndexText;
 use crate::load::{self, LoadProblem};
 use crate::names::NameTable;
 use crate::package::PackageRef;
-use crate::rank::Mention;
+use crate::rank::Mentions;
 use crate::relations::Deps;
 
 /// Binary packages of one or more indices, ready to be solved against.
@@ -33,7 +32,7 @@ pub struct Universe {
     pub(crate) provider_ranges: Vec<u32>,
     pub(crate) providers: Vec<Provider>,
     pub(crate) deps: Vec<OnceLock<Box<Deps>>>,
-    pub(crate) mentions: Mutex<HashMap<NameId, Option<Mention>>>,
+    pub(crate) mentions: OnceLock<Mentions>,
     pub(crate) problems: Vec<LoadProblem>,
 }
 

@@ -97,3 +97,23 @@ fn a_choice_that_failed_leaves_nothing_behind() {
     );
     assert_eq!(installs(&universe, "a"), "a c");
 }
+
+#[test]
+fn what_was_asked_for_is_kept_although_another_package_would_do_as_well() {
+    let universe = universe("new 1; Provides: old\nold 1; Depends: new");
+    assert_eq!(installs(&universe, "old"), "new old");
+}
+
+#[test]
+fn a_name_with_an_architecture_is_no_preference_for_the_package_of_that_name() {
+    // As apt: `rustc:native` may be any of these, and the one met last is taken.
+    let universe = universe("rustc 1\nrustc-web 2; Provides: rustc (= 2)");
+    assert_eq!(installs(&universe, "rustc"), "rustc");
+    assert_eq!(installs(&universe, "rustc:native"), "rustc-web");
+}
+
+#[test]
+fn in_a_native_build_on_build_machines_native_means_nothing() {
+    let universe = universe("rustc 1\nrustc-web 2; Provides: rustc (= 2)");
+    assert_eq!(outcome(&solve(&universe, &first("rustc:native"))), "rustc");
+}
