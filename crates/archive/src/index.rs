@@ -426,7 +426,7 @@ fn decompress(path: &Path, ending: &str) -> io::Result<Vec<u8>> {
 }
 
 /// RFC 2822 as Release files have it: `Sat, 21 Nov 2026 09:15:44 UTC`.
-pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
+pub fn parse_date(text: &str) -> Option<Timestamp> {
     let text = text.trim().trim_end_matches("UTC").trim_end_matches("GMT").trim_end_matches("+0000").trim();
     let time = jiff::civil::DateTime::strptime("%a, %d %b %Y %H:%M:%S", text).ok()?;
     time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())

@@ -13,7 +13,7 @@ mod repo;
 mod suites;
 
 pub use fetch::{Conditional, Expected, FetchError, Fetcher};
-pub use index::{ArchiveError, Archives, Index, OpenedSuite};
+pub use index::{ArchiveError, Archives, Index, OpenedSuite, parse_date};
 pub use keyring::{Keyring, KeyringError};
 pub use pool::{PoolFile, fetch_all};
 pub use progress::{NoProgress, Progress};

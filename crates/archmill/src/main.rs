@@ -1,2 +1,42 @@
 //! The archmill command.
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod cli;
+mod commands;
+mod config;
+mod setup;
+mod ui;
+mod units;
+
+use archmill_build::classify::ExitCode;
+use clap::{CommandFactory as _, Parser as _};
+
+fn main() -> std::process::ExitCode {
+    let tasks: Vec<_> =
+        archmill_build::root::tasks::TASKS.iter().chain(archmill_sandbox::probe::TASKS).copied().collect();
+    archmill_sandbox::init(&tasks);
+    let cli = cli::Cli::parse();
+    let result = match cli.command {
+        cli::Command::Build(args) => commands::build::run(&args),
+        cli::Command::Shell(args) => commands::shell::run(&args),
+        cli::Command::Debug(args) => commands::debug::run(&args),
+        cli::Command::Replay(args) => commands::replay::run(&args),
+        cli::Command::Doctor(args) => commands::doctor::run(&args),
+        cli::Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut cli::Cli::command(), "archmill", &mut std::io::stdout());
+            Ok(ExitCode::Success)
+        }
+    };
+    match result {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("archmill: {error:#}");
+            code_of(&error).into()
+        }
+    }
+}
+
+/// Errors that come from a phase of a build carry their class.
+fn code_of(error: &anyhow::Error) -> ExitCode {
+    error.downcast_ref::<archmill_build::job::JobError>().map_or(ExitCode::Other, |error| error.class.into())
+}

@@ -1,21 +1,14 @@
-//! Architectures, who executes what, and which QEMU emulates it.
+//! Architectures, who executes what, and QEMU's user-mode emulators for the rest.
 //!
-//! All decisions are pure: [`architecture`] is a table, [`cpu`] says whether this machine executes a target's
-//! programs, [`binfmt`] composes what the kernel is told, [`qemu`] chooses an emulator and its CPU model, [`preset`]
-//! writes that model into a copy of the emulator. Only [`probe`] reads the host. The measurements behind the choices
-//! are in `docs/qemu.md`.
+//! Tables and decisions; nothing here runs a build. The only I/O is a look at this machine ([`HostCpu::probe`]).
 #![forbid(unsafe_code)]
 
-pub mod architecture;
-pub mod binfmt;
-pub mod cpu;
-pub mod elf;
-pub mod preset;
-pub mod probe;
-pub mod qemu;
+mod binfmt;
+mod execution;
+mod qemu;
+mod table;
 
-pub use architecture::{ARCHITECTURES, Architecture, UnknownArchitecture, find, parse};
-pub use binfmt::{BinfmtError, Registration, registration};
-pub use cpu::{Execution, HostCpu, HostFacts, Personality, execution};
-pub use preset::{PresetError, with_cpu_model};
-pub use qemu::{Candidate, Emulator, QemuVersion, choose_qemu, cpu_model};
+pub use binfmt::{BinfmtError, FLAGS, binfmt_line, binfmt_name};
+pub use execution::{Execution, HostCpu};
+pub use qemu::{Candidate, Program, candidates, cpu_model};
+pub use table::{Architecture, Endian, TABLE, UnknownArchitecture, find};

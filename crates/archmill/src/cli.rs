@@ -1,0 +1,259 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Builds Debian packages for any architecture on x86-64 machines.
+#[derive(Debug, Parser)]
+#[command(name = "archmill", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 error, 2 usage, 10 build dependencies cannot be installed, \
+11 fetching failed, 12 the build root could not be made, 13 the build failed, 14 the package's tests failed, \
+15 a limit was reached, 16 this host lacks something (see `archmill doctor`), 130 cancelled";
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build a source package.
+    Build(BuildArgs),
+    /// Open a shell in a build root with the build dependencies installed.
+    Shell(ShellArgs),
+    /// Open the root of the last failed build at the failing command.
+    Debug(DebugArgs),
+    /// Build again from the inputs of a build record, versions pinned.
+    Replay(ReplayArgs),
+    /// Test for real what the host must provide, and say how to mend what is missing.
+    Doctor(DoctorArgs),
+    /// Print a completion script for a shell.
+    #[command(hide = true)]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How the target's programs are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// On a CPU that executes them.
+    Native,
+    /// Every instruction emulated by QEMU.
+    Emulated,
+}
+
+/// Which packages of a source to build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BuildTypeArg {
+    /// Architecture-dependent packages.
+    Any,
+    /// Architecture-independent packages.
+    All,
+    /// Both, and nothing else.
+    Full,
+    /// The source package.
+    Source,
+}
+
+/// Where packages come from and where things are kept.
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveArgs {
+    /// Suite to build for (its updates and security suites are used as on Debian's build machines)
+    #[arg(long, default_value = "trixie")]
+    pub(crate) suite: String,
+    /// Architecture to build for, by its Debian or OBS name [default: this machine's]
+    #[arg(long, short = 'a')]
+    pub(crate) arch: Option<String>,
+    /// Debian mirror [default: that of the host's apt configuration]
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Option<String>,
+    /// Mirror of the security suites [default: found beside the other]
+    #[arg(long, value_name = "URL")]
+    pub(crate) security_mirror: Option<String>,
+    /// Keys to verify archives with [default: the Debian archive keys that archmill ships]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keyring: Option<PathBuf>,
+    /// Another repository: a line as in sources.list, or a .sources file
+    #[arg(long = "repository", value_name = "LINE|FILE")]
+    pub(crate) repositories: Vec<String>,
+    /// A .deb to install over what the archive has
+    #[arg(long = "extra-package", value_name = "DEB")]
+    pub(crate) extra_packages: Vec<PathBuf>,
+    /// Accept metadata whose Valid-Until has passed (an attacker may be holding back updates)
+    #[arg(long)]
+    pub(crate) no_check_valid_until: bool,
+    /// Accept repositories without a valid signature (anybody on the way may have changed them)
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
+    /// Suite to take QEMU from [default: the newest that works]
+    #[arg(long, value_name = "SUITE")]
+    pub(crate) qemu_suite: Option<String>,
+    /// CPU that QEMU emulates [default: the fastest that is faithful]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) qemu_cpu: Option<String>,
+    /// Folder for downloads and build roots
+    #[arg(long, value_name = "DIR", env = "ARCHMILL_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE", env = "ARCHMILL_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Build profiles, separated by commas or spaces
+    #[arg(long, short = 'P', value_delimiter = ',')]
+    pub(crate) profiles: Vec<String>,
+    /// How to run the target's programs [default: what the architecture needs]
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<ModeArg>,
+    /// Which packages to build [default: any for a foreign architecture, else full where the source has both]
+    #[arg(long, value_enum)]
+    pub(crate) build: Option<BuildTypeArg>,
+}
+
+/// Limits; each ends the build with its own outcome.
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Longest time for the build as a whole, such as 6h or 90m [default: 24h native, scaled when emulated]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_time: Option<String>,
+    /// Longest time without output, such as 150m
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_silence: Option<String>,
+    /// Most memory for all processes together, such as 8G
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_memory: Option<String>,
+    /// Most processes at a time
+    #[arg(long, value_name = "N")]
+    pub(crate) max_processes: Option<u64>,
+    /// Most disk space for the build, such as 20G
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_disk: Option<String>,
+    /// Longest log, such as 500M
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_log: Option<String>,
+}
+
+/// `archmill build`
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// A source package (NAME or NAME=VERSION), a .dsc (path or URL), or a source tree with debian/
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    /// More words for DEB_BUILD_OPTIONS
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) build_options: Vec<String>,
+    /// Do not run the package's tests (nocheck in DEB_BUILD_OPTIONS and DEB_BUILD_PROFILES)
+    #[arg(long)]
+    pub(crate) no_check: bool,
+    /// Parallel jobs [default: the number of processors]
+    #[arg(long, short = 'j')]
+    pub(crate) jobs: Option<usize>,
+    /// Folder for the results [default: ./NAME_VERSION_ARCH]
+    #[arg(long, short = 'o', value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Run a command at a phase, as PHASE=COMMAND: setup, build-deps, pre-build, post-build and failed run in the
+    /// root as root; host-pre and host-post run on this host
+    #[arg(long = "hook", value_name = "PHASE=COMMAND")]
+    pub(crate) hooks: Vec<String>,
+    /// Open a shell in the root when the build fails
+    #[arg(long)]
+    pub(crate) shell_on_failure: bool,
+    /// Keep the build's root for `archmill debug` even when it succeeds
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print the build record to standard output, and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not show the log while it is written
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+}
+
+/// `archmill shell`
+#[derive(Debug, Args)]
+pub(crate) struct ShellArgs {
+    /// A source package, a .dsc or a source tree, as for build
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    /// Do not unpack the source
+    #[arg(long)]
+    pub(crate) no_source: bool,
+    /// Be root in the shell, not the build user
+    #[arg(long)]
+    pub(crate) root: bool,
+    /// Run this command instead of a shell
+    #[arg(last = true)]
+    pub(crate) command: Vec<String>,
+}
+
+/// `archmill debug`
+#[derive(Debug, Args)]
+pub(crate) struct DebugArgs {
+    /// Name of the source package; the last failed build of any if left out
+    pub(crate) source: Option<String>,
+    /// Architecture
+    #[arg(long, short = 'a')]
+    pub(crate) arch: Option<String>,
+    /// Folder for downloads and build roots
+    #[arg(long, value_name = "DIR", env = "ARCHMILL_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Run the failing command again under QEMU's system call trace
+    #[arg(long)]
+    pub(crate) strace: bool,
+    /// Let emulated programs wait for gdb on this port of the sandbox's loopback
+    #[arg(long, value_name = "PORT")]
+    pub(crate) gdb: Option<u16>,
+    /// Be root in the shell, not the build user
+    #[arg(long)]
+    pub(crate) root: bool,
+    /// Run this command instead of a shell
+    #[arg(last = true)]
+    pub(crate) command: Vec<String>,
+}
+
+/// `archmill replay`
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The build record
+    pub(crate) record: PathBuf,
+    /// Folder for the results
+    #[arg(long, short = 'o', value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Debian mirror [default: that of the record, if it still answers]
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Option<String>,
+    /// Folder for downloads and build roots
+    #[arg(long, value_name = "DIR", env = "ARCHMILL_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Print the new build record to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not show the log while it is written
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+}
+
+/// `archmill doctor`
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,279 @@
+//! `archmill build`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use archmill_build::classify::{ExitCode, Phase};
+use archmill_build::job::{self, Hooks, JobError, Plan, Progress, Request, Session};
+use archmill_build::log::{Environment, Header, InstalledPackage, Kernel, LogWriter, Section, Sink};
+use archmill_build::record::{BuildRecord, Outcome};
+use archmill_build::report::{Event, Reporter as _};
+use jiff::Timestamp;
+
+use crate::cli::BuildArgs;
+use crate::setup;
+use crate::ui::Terminal;
+
+/// Builds, and says how it went.
+pub(crate) fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
+    let (setup, config) = setup::setup(&args.archive)?;
+    let mut request = setup::request(&args.source, &args.archive, &config)?;
+    request.options.clone_from(&args.build_options);
+    request.no_check = args.no_check;
+    if let Some(jobs) = args.jobs {
+        request.jobs = std::num::NonZeroUsize::new(jobs).context("--jobs must be 1 or more")?;
+    }
+    let hooks = hooks(&args.hooks)?;
+    let terminal = Terminal::new(args.quiet, args.json);
+    let session = Session::open(setup, &terminal, setup::canceller())?;
+    let emulated =
+        !matches!(session.host.execution(request.arch), archmill_emulate::Execution::Native { .. });
+    request.limits = setup::limits(&args.limits, &config, emulated)?;
+    let output = Output { out: args.out.clone(), json: args.json, shell_on_failure: args.shell_on_failure };
+    build(&session, &request, &hooks, &output, &terminal, &|session, request| job::plan(session, request))
+}
+
+/// Where results go and what is printed.
+pub(crate) struct Output {
+    pub(crate) out: Option<PathBuf>,
+    pub(crate) json: bool,
+    pub(crate) shell_on_failure: bool,
+}
+
+/// How the inputs of a build are found.
+pub(crate) type MakePlan<'p> = &'p dyn Fn(&Session<'_>, &Request) -> Result<Plan, JobError>;
+
+/// The whole of a build; a failure of any phase leaves a log and a record.
+pub(crate) fn build(
+    session: &Session<'_>,
+    request: &Request,
+    hooks: &Hooks,
+    output: &Output,
+    terminal: &Terminal,
+    make_plan: MakePlan<'_>,
+) -> anyhow::Result<ExitCode> {
+    let started = Timestamp::now();
+    host_hooks(hooks, "host-pre")?;
+    let plan = make_plan(session, request);
+    let (name, version) = match &plan {
+        Ok(plan) => (plan.source.record.package.clone(), Some(plan.source.record.version.to_string())),
+        Err(_) => (short_name(&request.source), None),
+    };
+    let header = header(request, plan.as_ref().ok(), &name, version.clone(), started);
+    let out = out_folder(output.out.as_deref(), &name, version.as_deref(), request.arch.debian)?;
+    let log_path =
+        out.join(format!("{name}_{}_{}.build", file_version(version.as_deref()), request.arch.debian));
+    let file =
+        fs::File::create(&log_path).with_context(|| format!("cannot make the log {}", log_path.display()))?;
+    let live = Live { terminal };
+    let log = LogWriter::new(vec![Sink::file(&log_path, file), Sink::live(live)]);
+    let mut progress =
+        Progress::new(log, out.clone(), header, request.source.clone(), output.shell_on_failure);
+    let record = match plan {
+        Ok(plan) => with_plan(session, request, &plan, hooks, &mut progress)?,
+        Err(error) => failed(request, None, error, &mut progress)?,
+    };
+    terminal.event(Event::Results(&out));
+    host_hooks(hooks, "host-post")?;
+    tell(&record, output.json, &log_path)
+}
+
+fn with_plan(
+    session: &Session<'_>,
+    request: &Request,
+    plan: &Plan,
+    hooks: &Hooks,
+    progress: &mut Progress<'_>,
+) -> Result<BuildRecord, JobError> {
+    match attempt(session, request, plan, hooks, progress) {
+        Ok(finished) => progress.close(request, Some(plan), finished.outcome, finished.artifacts),
+        Err(error) => failed(request, Some(plan), error, progress),
+    }
+}
+
+fn attempt(
+    session: &Session<'_>,
+    request: &Request,
+    plan: &Plan,
+    hooks: &Hooks,
+    progress: &mut Progress<'_>,
+) -> Result<job::Finished, JobError> {
+    let header = progress.header.clone();
+    progress.log(|log| log.header(&header))?;
+    progress.section(Section::FetchSource)?;
+    for (file, _) in &plan.source.files {
+        progress.log(|log| log.text(&format!("{} {} {}", file.sha256, file.size, file.name)))?;
+    }
+    progress.section(Section::InstallDependencies)?;
+    progress.begin(Phase::Root);
+    let root = job::make_root(session, request, plan, &mut |bytes| progress.output(bytes))?;
+    progress.end(Phase::Root, None);
+    progress.reused(&root.reused);
+    progress.section(Section::BuildEnvironment)?;
+    let environment = environment(request, plan);
+    progress.log(|log| log.environment(&environment))?;
+    job::build(session, request, plan, &root, hooks, progress)
+}
+
+fn failed(
+    request: &Request,
+    plan: Option<&Plan>,
+    error: JobError,
+    progress: &mut Progress<'_>,
+) -> Result<BuildRecord, JobError> {
+    if plan.is_none() {
+        let header = progress.header.clone();
+        progress.log(|log| log.header(&header))?;
+    }
+    progress.log(|log| log.error(&error.message))?;
+    let outcome = Outcome::failure(error.phase, error.class, error.message);
+    progress.close(request, plan, outcome, Vec::new())
+}
+
+/// The last words: which phase failed, why, and where to look.
+fn tell(record: &BuildRecord, json: bool, log: &Path) -> anyhow::Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(record)?);
+    }
+    let Some(class) = record.outcome.class else { return Ok(ExitCode::Success) };
+    for line in &record.outcome.relevant_lines {
+        eprintln!("  {line}");
+    }
+    let phase = record.outcome.phase.map(|phase| format!(" while {phase}")).unwrap_or_default();
+    eprintln!(
+        "archmill: failed{phase} ({class}): {}",
+        record.outcome.message.as_deref().unwrap_or("no message")
+    );
+    eprintln!("archmill: the whole log is in {}", log.display());
+    Ok(class.into())
+}
+
+fn header(
+    request: &Request,
+    plan: Option<&Plan>,
+    name: &str,
+    version: Option<String>,
+    started: Timestamp,
+) -> Header {
+    let machine = setup::architecture(None).map_or("amd64", |arch| arch.debian);
+    Header {
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        package: name.to_owned(),
+        source_version: version.clone(),
+        version,
+        distribution: request.suite.clone(),
+        machine_arch: machine.to_owned(),
+        host_arch: request.arch.debian.to_owned(),
+        build_arch: request.arch.debian.to_owned(),
+        profiles: request.all_profiles(),
+        build_type: plan
+            .map(|plan| plan.build_type)
+            .or(request.build_type)
+            .map_or("any", |build| build.dpkg_name())
+            .to_owned(),
+        started,
+    }
+}
+
+fn environment(request: &Request, plan: &Plan) -> Environment {
+    let uname = rustix::system::uname();
+    let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
+    let mut facts = vec![("Execution mode".to_owned(), plan.mode.as_str().to_owned())];
+    if let Some(chosen) = &plan.emulator {
+        let emulator = &chosen.emulator;
+        facts.push((
+            "Emulator".to_owned(),
+            format!("{} {} from {}", emulator.package, emulator.version, emulator.suite),
+        ));
+        facts.push((
+            "Emulated CPU".to_owned(),
+            emulator.cpu_model.clone().unwrap_or_else(|| "default".to_owned()),
+        ));
+    }
+    let packages = plan.set.packages.iter();
+    Environment {
+        kernel: Kernel {
+            name: text(uname.sysname()),
+            release: text(uname.release()),
+            version: text(uname.version()),
+            machine: request.arch.machine.to_owned(),
+        },
+        machine_arch: setup::architecture(None).map_or("amd64", |arch| arch.debian).to_owned(),
+        facts,
+        packages: packages
+            .map(|package| InstalledPackage { name: package.name.clone(), version: package.version.clone() })
+            .collect(),
+    }
+}
+
+fn short_name(source: &str) -> String {
+    let last = source.trim_end_matches('/').rsplit('/').next().unwrap_or(source);
+    let name: String = last
+        .split(['_', '='])
+        .next()
+        .unwrap_or(last)
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "+-.".contains(*c))
+        .collect();
+    if name.trim_matches('.').is_empty() { "source".to_owned() } else { name }
+}
+
+fn file_version(version: Option<&str>) -> String {
+    let version = version.unwrap_or("unknown");
+    version.split_once(':').map_or(version, |(_, rest)| rest).to_owned()
+}
+
+fn out_folder(
+    given: Option<&Path>,
+    name: &str,
+    version: Option<&str>,
+    arch: &str,
+) -> anyhow::Result<PathBuf> {
+    let default = || PathBuf::from(format!("{name}_{}_{arch}", file_version(version)));
+    let folder = given.map_or_else(default, Path::to_owned);
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder for results, {}", folder.display()))?;
+    Ok(fs::canonicalize(&folder)?)
+}
+
+fn hooks(given: &[String]) -> anyhow::Result<Hooks> {
+    let mut hooks = Hooks::default();
+    for hook in given {
+        let Some((phase, command)) = hook.split_once('=') else {
+            bail!("--hook {hook:?} is not PHASE=COMMAND")
+        };
+        if !Hooks::PHASES.contains(&phase) {
+            bail!("--hook: there is no phase {phase:?}; there are {}", Hooks::PHASES.join(", "));
+        }
+        hooks.list.push((phase.to_owned(), command.to_owned()));
+    }
+    Ok(hooks)
+}
+
+fn host_hooks(hooks: &Hooks, phase: &str) -> anyhow::Result<()> {
+    for command in hooks.of(phase) {
+        let status = std::process::Command::new("sh").args(["-c", command]).status()?;
+        if !status.success() {
+            bail!("the {phase} hook {command:?} failed: {status}");
+        }
+    }
+    Ok(())
+}
+
+/// The log, live.
+struct Live<'a> {
+    terminal: &'a Terminal,
+}
+
+impl std::io::Write for Live<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.terminal.event(Event::Log(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,7 @@
+//! One file per subcommand.
+
+pub(crate) mod build;
+pub(crate) mod debug;
+pub(crate) mod doctor;
+pub(crate) mod replay;
+pub(crate) mod shell;

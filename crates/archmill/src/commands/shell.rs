@@ -1,0 +1,38 @@
+//! `archmill shell`
+
+use anyhow::Context as _;
+use archmill_build::classify::ExitCode;
+use archmill_build::job::{self, Session};
+use archmill_sandbox::{Status, cleanup::WorkFolder};
+
+use crate::cli::ShellArgs;
+use crate::setup;
+use crate::ui::Terminal;
+
+/// A shell where the package would be built, with its source unpacked.
+pub(crate) fn run(args: &ShellArgs) -> anyhow::Result<ExitCode> {
+    let (setup, config) = setup::setup(&args.archive)?;
+    let request = setup::request(&args.source, &args.archive, &config)?;
+    let terminal = Terminal::new(true, true);
+    let session = Session::open(setup, &terminal, setup::canceller())?;
+    let plan = job::plan(&session, &request)?;
+    let mut log = Vec::new();
+    let root = job::make_root(&session, &request, &plan, &mut |bytes| log.extend_from_slice(bytes));
+    let root = root.inspect_err(|_| eprint!("{}", String::from_utf8_lossy(&log)))?;
+    let work =
+        WorkFolder::create(&session.folder("work"), &session.map).context("cannot make a working folder")?;
+    let mut sandbox = job::open_sandbox(&session, &request, &plan, &root, &work)?;
+    let folder = if args.no_source {
+        "/build".into()
+    } else {
+        job::unpack_source(&session, &plan, &mut sandbox, &mut |_| {})?
+    };
+    let status = job::interactive(&mut sandbox, &plan, &folder, args.root, &args.command);
+    sandbox.finish();
+    session.remove(&[work.path().to_owned()]).map_err(anyhow::Error::msg)?;
+    Ok(match status? {
+        Status::Exited(0) => ExitCode::Success,
+        Status::Cancelled => ExitCode::Cancelled,
+        _ => ExitCode::Other,
+    })
+}

@@ -1,0 +1,107 @@
+//! farm.toml: what is the same for every build on a host.
+//!
+//! Read from `--config`, else `~/.config/archmill/farm.toml`, else `/etc/archmill/farm.toml`; none is
+//! fine too. An option on the command line wins over the file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+
+/// The file. Unknown keys are errors: a misspelt key that is silently ignored costs a night's rebuild.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Config {
+    /// Debian mirror, such as "http://deb.example.org/debian".
+    pub(crate) mirror: Option<String>,
+    /// Mirror of the security suites.
+    pub(crate) security_mirror: Option<String>,
+    /// Keys to verify archives with.
+    pub(crate) keyring: Option<PathBuf>,
+    /// Further repositories, one line each as in sources.list, or paths of .sources files.
+    pub(crate) repositories: Vec<String>,
+    /// Folder for downloads and build roots.
+    pub(crate) cache: Option<PathBuf>,
+    /// Suite to take QEMU from.
+    pub(crate) qemu_suite: Option<String>,
+    /// Parallel jobs of a build.
+    pub(crate) jobs: Option<usize>,
+    /// Limits of every build.
+    pub(crate) limits: LimitConfig,
+}
+
+/// `[limits]`: times such as "6h", sizes such as "8G".
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct LimitConfig {
+    /// Whole build.
+    pub(crate) time: Option<String>,
+    /// Without output.
+    pub(crate) silence: Option<String>,
+    /// All processes together.
+    pub(crate) memory: Option<String>,
+    /// At a time.
+    pub(crate) processes: Option<u64>,
+    /// The build's own files.
+    pub(crate) disk: Option<String>,
+    /// Length of the log.
+    pub(crate) log: Option<String>,
+}
+
+/// Reads the configuration; `explicit` must exist, the others need not.
+pub(crate) fn load(explicit: Option<&Path>) -> anyhow::Result<Config> {
+    let candidates = match explicit {
+        Some(path) => vec![path.to_owned()],
+        None => defaults(),
+    };
+    for path in &candidates {
+        match std::fs::read_to_string(path) {
+            Ok(text) => return parse(&text).with_context(|| format!("cannot use {}", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && explicit.is_none() => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+    Ok(Config::default())
+}
+
+fn parse(text: &str) -> anyhow::Result<Config> {
+    toml::from_str(text).map_err(|error| anyhow::anyhow!("{error}{}", suggestion(error.message())))
+}
+
+/// For `unknown field `mirrror``: the key that was probably meant.
+fn suggestion(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(wrong) = quoted.next().filter(|_| message.starts_with("unknown field")) else {
+        return String::new();
+    };
+    quoted
+        .min_by_key(|known| strsim::damerau_levenshtein(wrong, known))
+        .filter(|known| strsim::damerau_levenshtein(wrong, known) <= 3)
+        .map(|known| format!("did you mean `{known}`?"))
+        .unwrap_or_default()
+}
+
+fn defaults() -> Vec<PathBuf> {
+    let home = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")));
+    let user = home.map(|home| home.join("archmill/farm.toml"));
+    user.into_iter().chain([PathBuf::from("/etc/archmill/farm.toml")]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_is_an_error_that_names_the_right_one() {
+        let error = format!("{:#}", parse("mirrror = \"x\"").unwrap_err());
+        assert!(error.contains("mirrror") && error.contains("did you mean `mirror`?"), "{error}");
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let config =
+            parse("mirror = \"http://deb.example.org/debian\"\njobs = 4\n[limits]\ntime = \"6h\"\n").unwrap();
+        assert_eq!((config.jobs, config.limits.time.as_deref()), (Some(4), Some("6h")));
+    }
+}

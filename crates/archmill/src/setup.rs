@@ -1,0 +1,130 @@
+//! From options and farm.toml to what a session needs.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use anyhow::Context as _;
+use archmill_archive::{Mirror, RepoSpec, parse_repositories};
+use archmill_build::command::BuildType;
+use archmill_build::job::{Mode, Request, Setup, default_cache};
+use archmill_emulate::Architecture;
+use archmill_sandbox::{Canceller, Limits};
+
+use crate::cli::{ArchiveArgs, BuildTypeArg, LimitArgs, ModeArg};
+use crate::config::{Config, load};
+use crate::units::{duration, size};
+
+/// Emulated builds take longer; their time limits are scaled by this.
+const PATIENCE: u32 = 5;
+/// Debian's build machines give a package this long without output (sbuild's stalled_pkg_timeout: 150 minutes).
+const SILENCE: &str = "150m";
+const TIME: &str = "24h";
+
+/// What options and configuration say together.
+pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
+    let config = load(args.config.as_deref())?;
+    let given = args.mirror.as_ref().or(config.mirror.as_ref());
+    let security = args.security_mirror.as_ref().or(config.security_mirror.as_ref()).map(String::as_str);
+    let mut mirror = match given {
+        Some(mirror) => Mirror::given(mirror, security),
+        None => Mirror::of_host(Path::new("/etc/apt"))?,
+    };
+    if let Some(security) = security {
+        security.trim_end_matches('/').clone_into(&mut mirror.security);
+    }
+    let mut repositories = Vec::new();
+    for text in config.repositories.iter().chain(&args.repositories) {
+        repositories.extend(repository(text)?);
+    }
+    let setup = Setup {
+        cache: args.cache.clone().or_else(|| config.cache.clone()).unwrap_or_else(default_cache),
+        mirror,
+        keyring: args.keyring.clone().or_else(|| config.keyring.clone()),
+        repositories,
+        extra_packages: args.extra_packages.clone(),
+        ignore_valid_until: args.no_check_valid_until,
+        allow_unsigned: args.allow_unsigned,
+        qemu_suite: args.qemu_suite.clone().or_else(|| config.qemu_suite.clone()),
+        qemu_cpu: args.qemu_cpu.clone(),
+    };
+    Ok((setup, config))
+}
+
+/// A line, or a file with lines or stanzas.
+fn repository(text: &str) -> anyhow::Result<Vec<RepoSpec>> {
+    let is_file = !text.starts_with("deb") && Path::new(text).is_file();
+    let content = if is_file {
+        std::fs::read_to_string(text).with_context(|| format!("cannot read {text}"))?
+    } else {
+        text.to_owned()
+    };
+    Ok(parse_repositories(&content)?)
+}
+
+/// The architecture asked for, or this machine's.
+pub(crate) fn architecture(name: Option<&str>) -> anyhow::Result<&'static Architecture> {
+    let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
+    Ok(archmill_emulate::find(name.unwrap_or(&machine))?)
+}
+
+/// The request of options alone.
+pub(crate) fn request(source: &str, args: &ArchiveArgs, config: &Config) -> anyhow::Result<Request> {
+    let jobs = config.jobs.and_then(NonZeroUsize::new).or_else(|| std::thread::available_parallelism().ok());
+    Ok(Request {
+        source: source.to_owned(),
+        suite: args.suite.clone(),
+        arch: architecture(args.arch.as_deref())?,
+        mode: args.mode.map(|mode| match mode {
+            ModeArg::Native => Mode::Native,
+            ModeArg::Emulated => Mode::Emulated,
+        }),
+        build_type: args.build.map(|build| match build {
+            BuildTypeArg::Any => BuildType::Any,
+            BuildTypeArg::All => BuildType::All,
+            BuildTypeArg::Full => BuildType::Full,
+            BuildTypeArg::Source => BuildType::Source,
+        }),
+        profiles: args.profiles.clone(),
+        options: Vec::new(),
+        no_check: false,
+        jobs: jobs.unwrap_or(NonZeroUsize::MIN),
+        limits: Limits::default(),
+    })
+}
+
+/// Limits: options win over the file; times are scaled for emulation unless said outright.
+pub(crate) fn limits(args: &LimitArgs, config: &Config, emulated: bool) -> anyhow::Result<Limits> {
+    let settings = &config.limits;
+    let time = |option: &Option<String>, setting: &Option<String>, default: &str| -> anyhow::Result<_> {
+        if let Some(text) = option {
+            return Ok(Some(duration(text)?));
+        }
+        let native = duration(setting.as_deref().unwrap_or(default))?;
+        Ok(Some(if emulated { native * PATIENCE } else { native }))
+    };
+    let bytes = |option: &Option<String>, setting: &Option<String>| {
+        option.as_ref().or(setting.as_ref()).map(|text| size(text)).transpose()
+    };
+    Ok(Limits {
+        total: time(&args.max_time, &settings.time, TIME)?,
+        silence: time(&args.max_silence, &settings.silence, SILENCE)?,
+        memory: bytes(&args.max_memory, &settings.memory)?,
+        processes: args.max_processes.or(settings.processes),
+        disk: bytes(&args.max_disk, &settings.disk)?,
+        log: bytes(&args.max_log, &settings.log)?.or(Some(1 << 30)),
+    })
+}
+
+/// Ctrl-C and SIGTERM end what runs, in good order; a second one ends archmill at once.
+pub(crate) fn canceller() -> Canceller {
+    let canceller = Canceller::default();
+    let handed = canceller.clone();
+    let _ = ctrlc::set_handler(move || {
+        if handed.is_cancelled() {
+            std::process::exit(130);
+        }
+        eprintln!("archmill: ending the build; once more to end at once");
+        handed.cancel();
+    });
+    canceller
+}

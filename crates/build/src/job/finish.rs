@@ -1,0 +1,409 @@
+//! Log, results and record of a build.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use archmill_sandbox::{Exit, LimitKind, Sandbox, Status as ExitStatus};
+use jiff::{SignedDuration, Timestamp};
+
+use super::error::{During as _, JobError};
+use super::plan::Plan;
+use super::session::{Request, Session};
+use crate::artifacts::{self, ArtifactError};
+use crate::classify::{Class, End, Limit, Phase, classify, relevant_lines};
+use crate::log::{Header, LogError, LogWriter, Section, Summary};
+use crate::record::{
+    Artifact, BuildRecord, ExecutableUse, FORMAT_VERSION, Host, Inputs, LimitSettings, Outcome, PackageInput,
+    PhaseUse, Repository, Resources, SourceFile, SourceInput,
+};
+
+const BUILD_FOLDER: &str = "/build/reproducible-path";
+const SMALL: u64 = 16 << 20;
+
+/// A build that ran to its end, well or not.
+#[derive(Debug)]
+pub struct Finished {
+    /// Whether there are packages.
+    pub successful: bool,
+    /// How it went.
+    pub outcome: Outcome,
+    /// What there is.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// A build on its way: its log, and what is known of it so far.
+pub struct Progress<'a> {
+    log: LogWriter<'a>,
+    log_error: Option<LogError>,
+    /// Folder for the results.
+    pub out: PathBuf,
+    /// The header of the log.
+    pub header: Header,
+    /// What was asked for, as the user said it.
+    pub job: String,
+    /// Whether to open a shell when the build fails.
+    pub shell_on_failure: bool,
+    phases: Vec<PhaseUse>,
+    began: Option<(Phase, Timestamp)>,
+    resources: Resources,
+    accounting: String,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl std::fmt::Debug for Progress<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Progress").field("out", &self.out).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Progress<'a> {
+    /// Of a build whose log goes to `log` and whose results go to `out`.
+    pub fn new(
+        log: LogWriter<'a>,
+        out: PathBuf,
+        header: Header,
+        job: String,
+        shell_on_failure: bool,
+    ) -> Self {
+        Self {
+            log,
+            log_error: None,
+            out,
+            header,
+            job,
+            shell_on_failure,
+            phases: Vec::new(),
+            began: None,
+            resources: Resources::default(),
+            accounting: "supervisor".to_owned(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Writes to the log.
+    pub fn log(
+        &mut self,
+        write: impl FnOnce(&mut LogWriter<'a>) -> Result<(), LogError>,
+    ) -> Result<(), JobError> {
+        write(&mut self.log).during(Phase::Host)
+    }
+
+    /// Begins a section of the log.
+    pub fn section(&mut self, section: Section) -> Result<(), JobError> {
+        self.log(|log| log.section(section, Timestamp::now()))
+    }
+
+    /// Output of a program. An error is kept for [`Self::check_log`], as nobody can take it here.
+    pub fn output(&mut self, bytes: &[u8]) {
+        if self.log_error.is_none() {
+            self.log_error = self.log.output(bytes).err();
+        }
+    }
+
+    /// Whether all output reached the log.
+    pub fn check_log(&mut self) -> Result<(), JobError> {
+        self.log_error.take().map_or(Ok(()), |error| Err(JobError::new(Phase::Host, error)))
+    }
+
+    /// A phase begins.
+    pub fn begin(&mut self, phase: Phase) {
+        self.began = Some((phase, Timestamp::now()));
+    }
+
+    /// It ends, having used `exit`.
+    pub fn end(&mut self, phase: Phase, exit: Option<&Exit>) {
+        let started =
+            self.began.take().filter(|(began, _)| *began == phase).map_or_else(Timestamp::now, |(_, at)| at);
+        let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let wall = Timestamp::now().duration_since(started).as_millis();
+        self.phases.push(PhaseUse {
+            phase,
+            started,
+            wall_ms: u64::try_from(wall).unwrap_or(0),
+            cpu_user_ms: exit.map_or(0, |exit| ms(exit.cpu_user)),
+            cpu_system_ms: exit.map_or(0, |exit| ms(exit.cpu_system)),
+            reused: Vec::new(),
+        });
+        if let Some(exit) = exit {
+            self.resources.peak_memory_bytes = self.resources.peak_memory_bytes.max(exit.peak_memory);
+            self.resources.executables = exit
+                .executables
+                .iter()
+                .map(|usage| ExecutableUse {
+                    path: usage.path.clone(),
+                    count: usage.count,
+                    cpu_ms: ms(usage.cpu),
+                })
+                .collect();
+        }
+    }
+
+    /// The last phase used what was there already.
+    pub fn reused(&mut self, parts: &[String]) {
+        if let Some(phase) = self.phases.last_mut() {
+            phase.reused = parts.to_vec();
+        }
+    }
+
+    /// How memory and processes were counted.
+    pub fn accounting(&mut self, by: &str) {
+        by.clone_into(&mut self.accounting);
+    }
+
+    fn wall(&self, wanted: &[Phase]) -> SignedDuration {
+        let ms: u64 =
+            self.phases.iter().filter(|phase| wanted.contains(&phase.phase)).map(|phase| phase.wall_ms).sum();
+        SignedDuration::from_millis(i64::try_from(ms).unwrap_or(0))
+    }
+
+    /// Ends the log with its summary and writes the record.
+    pub fn close(
+        &mut self,
+        request: &Request,
+        plan: Option<&Plan>,
+        outcome: Outcome,
+        artifacts: Vec<Artifact>,
+    ) -> Result<BuildRecord, JobError> {
+        let finished = Timestamp::now();
+        let status = match outcome.class {
+            None => "successful".to_owned(),
+            Some(class) => class.status().to_owned(),
+        };
+        let summary = Summary {
+            header: self.header.clone(),
+            job: self.job.clone(),
+            status,
+            fail_stage: outcome.fail_stage.clone(),
+            finished,
+            build_time: self.wall(&[Phase::Build]),
+            install_time: self.wall(&[Phase::FetchPackages, Phase::Root]),
+            space_kib: None,
+            extra: Vec::new(),
+        };
+        self.log(|log| log.summary(&summary))?;
+        self.resources.log_bytes = self.log.written();
+        let record = BuildRecord {
+            format_version: FORMAT_VERSION,
+            archmill_version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.header.started,
+            finished,
+            request: record_request(request, plan),
+            inputs: inputs(plan, &self.accounting),
+            phases: std::mem::take(&mut self.phases),
+            resources: std::mem::take(&mut self.resources),
+            outcome,
+            artifacts,
+            warnings: std::mem::take(&mut self.warnings),
+        };
+        crate::record::write(&record, &self.out.join("build-record.json")).during(Phase::Host)?;
+        Ok(record)
+    }
+}
+
+fn record_request(request: &Request, plan: Option<&Plan>) -> crate::record::Request {
+    let ms = |duration: Option<std::time::Duration>| {
+        duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    };
+    let mode = plan.map(|plan| plan.mode).or(request.mode).map_or("default", super::Mode::as_str);
+    crate::record::Request {
+        source: request.source.clone(),
+        suite: request.suite.clone(),
+        arch: request.arch.debian.to_owned(),
+        mode: mode.to_owned(),
+        build_type: plan
+            .map(|plan| plan.build_type)
+            .or(request.build_type)
+            .unwrap_or(crate::command::BuildType::Any),
+        profiles: request.all_profiles(),
+        options: request.options.clone(),
+        jobs: request.jobs,
+        limits: LimitSettings {
+            time_ms: ms(request.limits.total),
+            silence_ms: ms(request.limits.silence),
+            memory_bytes: request.limits.memory,
+            processes: request.limits.processes,
+            disk_bytes: request.limits.disk,
+            log_bytes: request.limits.log,
+        },
+        hooks: Vec::new(),
+        environment: Vec::new(),
+    }
+}
+
+fn inputs(plan: Option<&Plan>, accounting: &str) -> Inputs {
+    let host = host(accounting);
+    let Some(plan) = plan else {
+        return Inputs { source: None, repositories: vec![], packages: vec![], emulator: None, host };
+    };
+    let repositories = plan.suites.iter().map(|suite| Repository {
+        uri: suite.spec.uri.clone(),
+        suite: suite.spec.suite.clone(),
+        inrelease_sha256: Some(suite.release_sha256.clone()),
+        date: suite.release.date.as_deref().and_then(archmill_archive::parse_date),
+    });
+    let packages = plan.set.packages.iter().map(|package| PackageInput {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        arch: package.arch.to_string(),
+        sha256: package.sha256.clone(),
+        size_bytes: package.size,
+        path: package.filename.clone(),
+        repository: plan.index_suite.get(package.index).copied().flatten().unwrap_or(plan.suites.len()),
+    });
+    let file = |file: &archmill_deb::SourceFile| SourceFile {
+        name: file.name.clone(),
+        size_bytes: file.size,
+        sha256: file.sha256.clone(),
+    };
+    let source = plan.source.files.split_first().map(|((dsc, _), rest)| SourceInput {
+        package: plan.source.record.package.clone(),
+        version: plan.source.record.version.to_string(),
+        dsc: file(dsc),
+        files: rest.iter().map(|(entry, _)| file(entry)).collect(),
+        repository: plan.source.repository,
+        directory: Some(plan.source.record.directory.clone()).filter(|directory| !directory.is_empty()),
+    });
+    Inputs {
+        source,
+        repositories: repositories.collect(),
+        packages: packages.collect(),
+        emulator: plan.emulator.as_ref().map(|chosen| chosen.emulator.clone()),
+        host,
+    }
+}
+
+fn host(accounting: &str) -> Host {
+    let uname = rustix::system::uname();
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .and_then(|rest| rest.split_once(':'));
+    let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let memory = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Host {
+        kernel: uname.release().to_string_lossy().into_owned(),
+        arch: uname.machine().to_string_lossy().into_owned(),
+        cpu_model: model.map_or_else(String::new, |(_, name)| name.trim().to_owned()),
+        processors: std::thread::available_parallelism()
+            .map_or(1, |count| u32::try_from(count.get()).unwrap_or(1)),
+        memory_bytes: memory.unwrap_or(0) * 1024,
+        accounting: accounting.to_owned(),
+    }
+}
+
+/// After dpkg-buildpackage: results out of the sandbox and checked, or the reason of the failure.
+pub(super) fn finish(
+    session: &Session<'_>,
+    request: &Request,
+    plan: &Plan,
+    sandbox: &mut Sandbox,
+    exit: &Exit,
+    progress: &mut Progress<'_>,
+) -> Result<Finished, JobError> {
+    if !exit.status.success() {
+        let outcome = failure(exit, &progress.log.tail());
+        return Ok(Finished { successful: false, outcome, artifacts: Vec::new() });
+    }
+    progress.begin(Phase::Artifacts);
+    let result = collect(request, plan, sandbox, progress);
+    progress.end(Phase::Artifacts, None);
+    session.check_cancelled(Phase::Artifacts)?;
+    match result {
+        Ok(artifacts) => Ok(Finished { successful: true, outcome: Outcome::success(), artifacts }),
+        Err(error) => {
+            progress.log(|log| log.error(&error.message))?;
+            let outcome = Outcome::failure(error.phase, error.class, error.message);
+            Ok(Finished { successful: false, outcome, artifacts: Vec::new() })
+        }
+    }
+}
+
+fn failure(exit: &Exit, tail: &str) -> Outcome {
+    let end = match exit.status {
+        ExitStatus::Exited(code) => End::Exited(code),
+        ExitStatus::Signaled(signal) => End::Signaled(signal),
+        ExitStatus::Cancelled => End::Cancelled,
+        ExitStatus::Limit(kind) => End::Limit(match kind {
+            LimitKind::Total => Limit::Time,
+            LimitKind::Silence => Limit::Silence,
+            LimitKind::Memory => Limit::Memory,
+            LimitKind::Processes => Limit::Processes,
+            LimitKind::Disk => Limit::Disk,
+            LimitKind::Log => Limit::Log,
+        }),
+    };
+    let class: Class = classify(Phase::Build, end, tail);
+    let mut outcome = Outcome::failure(Phase::Build, class, format!("dpkg-buildpackage: {}", exit.status));
+    outcome.relevant_lines = relevant_lines(tail);
+    match exit.status {
+        ExitStatus::Exited(code) => outcome.exit_code = Some(code),
+        ExitStatus::Signaled(signal) => outcome.signal = Some(signal),
+        _ => {}
+    }
+    outcome
+}
+
+fn collect(
+    request: &Request,
+    plan: &Plan,
+    sandbox: &Sandbox,
+    progress: &mut Progress<'_>,
+) -> Result<Vec<Artifact>, JobError> {
+    let names = sandbox.list(BUILD_FOLDER).during(Phase::Artifacts)?;
+    let suffix = format!("_{}.changes", plan.build_type.changes_arch(request.arch.debian));
+    let changes = names.iter().find(|name| name.ends_with(&suffix));
+    let changes = changes.ok_or_else(|| {
+        JobError::new(Phase::Artifacts, format!("dpkg-buildpackage left no file *{suffix}"))
+    })?;
+    let text = sandbox.read(format!("{BUILD_FOLDER}/{changes}"), SMALL).during(Phase::Artifacts)?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let list = artifacts::listed(changes, &text).during(Phase::Artifacts)?;
+    let all = std::iter::once(changes.as_str()).chain(list.files.iter().map(|file| file.name.as_str()));
+    for name in all {
+        copy_out(sandbox, name, &progress.out)?;
+    }
+    let artifacts = artifacts::verify(&progress.out, changes, &list).during(Phase::Artifacts)?;
+    progress.section(Section::Changes)?;
+    progress.log(|log| log.text(&format!("\n{changes}:\n{}\n\n{text}", "-".repeat(changes.len() + 1))))?;
+    if let Some(buildinfo) = list.files.iter().find(|file| file.name.ends_with(".buildinfo")) {
+        let text = fs::read_to_string(progress.out.join(&buildinfo.name)).during(Phase::Artifacts)?;
+        progress.section(Section::Buildinfo)?;
+        progress.log(|log| log.text(&text))?;
+    }
+    progress.section(Section::PackageContents)?;
+    let packages = artifacts.iter().map(|artifact| artifact.name.clone()).filter(|name| {
+        Path::new(name)
+            .extension()
+            .is_some_and(|ending| ["deb", "udeb", "ddeb"].iter().any(|known| ending == *known))
+    });
+    let packages: Vec<String> = packages.collect();
+    for name in packages {
+        let contents = artifacts::check_package(&progress.out.join(&name), request.arch.debian)
+            .during(Phase::Artifacts)?;
+        progress.log(|log| log.subheading(&name))?;
+        progress.log(|log| log.text(&format!("{}\n{}", contents.control.trim_end(), contents.listing)))?;
+    }
+    Ok(artifacts)
+}
+
+/// Under another name until it is whole.
+fn copy_out(sandbox: &Sandbox, name: &str, out: &Path) -> Result<(), JobError> {
+    let target = out.join(name);
+    let failed = |source: io::Error| ArtifactError::Io { path: target.clone(), source };
+    let mut from = sandbox.open(format!("{BUILD_FOLDER}/{name}")).during(Phase::Artifacts)?;
+    let temporary = out.join(format!(".{name}.new"));
+    let copied = fs::File::create(&temporary)
+        .and_then(|mut to| io::copy(&mut from, &mut to))
+        .and_then(|_| fs::rename(&temporary, &target));
+    copied
+        .map_err(|error| {
+            let _ = fs::remove_file(&temporary);
+            failed(error)
+        })
+        .during(Phase::Artifacts)
+}

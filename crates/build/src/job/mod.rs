@@ -1,0 +1,22 @@
+//! From a request to results: each stage takes what the one before made.
+//!
+//! [`Session`] (cache, ids, fetcher) -> [`Source`] -> [`Plan`] (install set, emulator) -> [`Root`] (layers) ->
+//! [`build`] (sandbox, dpkg-buildpackage, results, record).
+
+mod emulator;
+mod error;
+mod finish;
+mod plan;
+mod roots;
+mod run;
+mod session;
+mod source;
+
+pub use emulator::Chosen;
+pub use error::JobError;
+pub use finish::{Finished, Progress};
+pub use plan::{Mode, Plan, plan};
+pub use roots::{Root, make_root};
+pub use run::{BUILD_USER, Hooks, build, interactive, open_sandbox, unpack_source};
+pub use session::{Request, Session, Setup, default_cache};
+pub use source::Source;

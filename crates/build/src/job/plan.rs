@@ -1,0 +1,227 @@
+//! From a source to the exact set of packages of its build root.
+
+use std::fs;
+
+use archmill_archive::{OpenedSuite, RepoSpec, Suite};
+use archmill_deb::deb::DebReader;
+use archmill_deb::{Arch, Relations};
+use archmill_emulate::Execution;
+use archmill_solve::{IndexText, InstallSet, Order, Request as SolveRequest, Universe, solve};
+use serde::{Deserialize, Serialize};
+
+use super::emulator::{Chosen, choose};
+use super::error::{During as _, JobError};
+use super::session::{Request, Session};
+use super::source::Source;
+use crate::classify::Phase;
+use crate::command::BuildType;
+
+/// How the target's programs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// By the CPU.
+    Native,
+    /// Every instruction by QEMU.
+    Emulated,
+}
+
+impl Mode {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Emulated => "emulated",
+        }
+    }
+}
+
+/// All that was decided before anything is made.
+#[derive(Debug)]
+pub struct Plan {
+    /// The source.
+    pub source: Source,
+    /// Which packages to build.
+    pub build_type: BuildType,
+    /// Packages of the root.
+    pub set: InstallSet,
+    /// Where each comes from, by its number; numbers beyond are of packages given by hand.
+    pub suites: Vec<OpenedSuite>,
+    /// Which of `suites` an index number means.
+    pub index_suite: Vec<Option<usize>>,
+    /// Unpacking order of the base and of the rest, by position in the set.
+    pub order: Vec<usize>,
+    /// What must be configured before which preinst: see `archmill_solve::Order`.
+    pub pre_depends: Vec<Vec<usize>>,
+    /// The mode.
+    pub mode: Mode,
+    /// Whether the 32-bit personality is wanted.
+    pub personality_32: bool,
+    /// The emulator, unless native.
+    pub emulator: Option<Chosen>,
+}
+
+/// Opens the suites, finds the source, resolves its build dependencies and chooses the emulator.
+pub fn plan(session: &Session<'_>, request: &Request) -> Result<Plan, JobError> {
+    let arch: Arch = request.arch.debian.parse().during(Phase::Host)?;
+    let (mode, personality_32) = mode(session, request)?;
+    let specs = specs(session, request)?;
+    session.step(&format!("reading package indexes of {}", request.suite));
+    let archives = session.archives()?;
+    let mut suites = Vec::new();
+    for spec in &specs {
+        session.check_cancelled(Phase::Indexes)?;
+        suites.push(archives.open(spec, arch.as_str(), true, &session.progress()).during(Phase::Indexes)?);
+    }
+    let source = Source::get(session, &request.source, &suites)?;
+    let build_type = build_type(&source, request)?;
+    let (texts, index_suite) = texts(session, &suites)?;
+    let universe = Universe::new(texts, &arch, &[]);
+    session.step(&format!("resolving build dependencies of {}", source.record.package));
+    let solve_request = solve_request(&source, build_type, &arch, &request.all_profiles());
+    let set = solve(&universe, &solve_request).during(Phase::Resolve)?;
+    let order = Order::new(&universe, &set);
+    let pre_depends = (0..set.packages.len()).map(|at| order.pre_depends_closure(at)).collect();
+    let emulator = match mode {
+        Mode::Native => None,
+        Mode::Emulated => Some(choose(session, request.arch)?),
+    };
+    let order = order.configure_order();
+    Ok(Plan {
+        source,
+        build_type,
+        set,
+        suites,
+        index_suite,
+        order,
+        pre_depends,
+        mode,
+        personality_32,
+        emulator,
+    })
+}
+
+impl Request {
+    /// Profiles, with `nocheck` where the tests are left out.
+    pub fn all_profiles(&self) -> Vec<String> {
+        let mut profiles = self.profiles.clone();
+        if self.no_check && !profiles.iter().any(|profile| profile == "nocheck") {
+            profiles.push("nocheck".to_owned());
+        }
+        profiles
+    }
+}
+
+fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bool), JobError> {
+    match (request.mode, session.host.execution(request.arch)) {
+        (Some(Mode::Native), Execution::Emulated) => {
+            let message = format!(
+                "this machine ({}) cannot run programs of {} natively; leave --mode out, or say --mode emulated",
+                session.host.machine, request.arch.debian
+            );
+            Err(JobError::new(Phase::Host, message))
+        }
+        (Some(Mode::Emulated), Execution::Native { .. }) if request.arch.machine == session.host.machine => {
+            let message = format!(
+                "{} is what this machine runs, so its programs would never reach an emulator; leave --mode out",
+                request.arch.debian
+            );
+            Err(JobError::new(Phase::Host, message))
+        }
+        (None | Some(Mode::Native), Execution::Native { personality_32 }) => {
+            Ok((Mode::Native, personality_32))
+        }
+        _ => Ok((Mode::Emulated, false)),
+    }
+}
+
+fn specs(session: &Session<'_>, request: &Request) -> Result<Vec<RepoSpec>, JobError> {
+    let mut specs = Vec::new();
+    match Suite::find(&request.suite) {
+        Ok(suite) => specs.extend(suite.repositories(&session.setup.mirror)),
+        // A distribution of its own is described by its repositories.
+        Err(_) if session.setup.repositories.iter().any(|spec| spec.suite == request.suite) => {}
+        Err(error) => return Err(JobError::new(Phase::Indexes, error)),
+    }
+    specs.extend(session.setup.repositories.iter().cloned());
+    Ok(specs)
+}
+
+fn build_type(source: &Source, request: &Request) -> Result<BuildType, JobError> {
+    let record = &source.record;
+    let arch: Arch = request.arch.debian.parse().during(Phase::Host)?;
+    let has_any = record.architectures.iter().any(|wildcard| wildcard != "all" && arch.matches(wildcard));
+    let build_type = request
+        .build_type
+        .unwrap_or_else(|| BuildType::by_default(arch.as_str(), None, has_any, record.builds_all()));
+    if build_type.builds_any() && !has_any && !(build_type.builds_all() && record.builds_all()) {
+        let message = format!(
+            "{} {} builds nothing for {arch}: it is for {}",
+            record.package,
+            record.version,
+            record.architectures.join(" ")
+        );
+        return Err(JobError::new(Phase::Resolve, message));
+    }
+    Ok(build_type)
+}
+
+fn texts(
+    session: &Session<'_>,
+    suites: &[OpenedSuite],
+) -> Result<(Vec<IndexText>, Vec<Option<usize>>), JobError> {
+    let (mut texts, mut owners) = (Vec::new(), Vec::new());
+    for (number, suite) in suites.iter().enumerate() {
+        let priority = match (suite.release.not_automatic, suite.release.but_automatic_upgrades) {
+            (true, false) => 1,
+            (true, true) => 100,
+            _ => IndexText::DEFAULT_PRIORITY,
+        };
+        for index in &suite.packages {
+            let text = fs::read_to_string(&index.path).during(Phase::Indexes)?;
+            texts.push(IndexText::new(text, suite.spec.suite.clone()).with_priority(priority));
+            owners.push(Some(number));
+        }
+    }
+    for path in &session.setup.extra_packages {
+        texts.push(IndexText::local(local_stanza(path).during(Phase::Resolve)?, path.display().to_string()));
+        owners.push(None);
+    }
+    Ok((texts, owners))
+}
+
+/// A stanza for a .deb given by hand: its control file, with where it is.
+fn local_stanza(path: &std::path::Path) -> Result<String, String> {
+    let named = |error: &dyn std::fmt::Display| format!("--extra-package {}: {error}", path.display());
+    let path_text = fs::canonicalize(path).map_err(|error| named(&error))?;
+    let file = fs::File::open(path).map_err(|error| named(&error))?;
+    let mut reader = DebReader::new(std::io::BufReader::new(file)).map_err(|error| named(&error))?;
+    let control = reader.control().map_err(|error| named(&error))?;
+    let control =
+        control.files.get("control").map(|(_, text)| String::from_utf8_lossy(text).trim().to_owned());
+    let measured = crate::artifacts::measure(path).map_err(|error| named(&error))?;
+    Ok(format!(
+        "{}\nFilename: {}\nSize: {}\nSHA256: {}\n\n",
+        control.unwrap_or_default(),
+        path_text.display(),
+        measured.size_bytes,
+        measured.sha256
+    ))
+}
+
+fn solve_request(source: &Source, build_type: BuildType, arch: &Arch, profiles: &[String]) -> SolveRequest {
+    let record = &source.record;
+    let mut depends = record.build_depends.reduce(arch, profiles).0;
+    let mut conflicts = record.build_conflicts.reduce(arch, profiles).0;
+    if build_type.builds_any() {
+        depends.extend(record.build_depends_arch.reduce(arch, profiles).0);
+        conflicts.extend(record.build_conflicts_arch.reduce(arch, profiles).0);
+    }
+    if build_type.builds_all() {
+        depends.extend(record.build_depends_indep.reduce(arch, profiles).0);
+        conflicts.extend(record.build_conflicts_indep.reduce(arch, profiles).0);
+    }
+    let mut request = SolveRequest::build(&record.package, Relations(depends));
+    request.conflicts = Relations(conflicts);
+    request
+}

@@ -1,0 +1,422 @@
+//! From an install set to a build root: what is cached is used, what is missing is made.
+
+use std::path::{Path, PathBuf};
+
+use archmill_archive::{Expected, PoolFile, fetch_all};
+use archmill_sandbox::{Limits, RootFs, Sandbox, SandboxSpec, Upper, cleanup::WorkFolder};
+use archmill_solve::Selected;
+
+use super::error::{During as _, JobError};
+use super::plan::Plan;
+use super::session::{Request, Session};
+use crate::classify::Phase;
+use crate::report::Event;
+use crate::root::configure::{Configurer, Preinst};
+use crate::root::store::{Layer, LayerInfo, key};
+use crate::root::tasks::{ComposeArgs, SkeletonArgs, UnpackArgs};
+
+/// A build root, ready to be mounted.
+#[derive(Debug, Clone)]
+pub struct Root {
+    /// Layers, the topmost first.
+    pub stack: Vec<PathBuf>,
+    /// Which parts were there already.
+    pub reused: Vec<String>,
+}
+
+/// Unpacks packages into folders of the cache that are not there yet.
+pub(super) fn unpack_into(session: &Session<'_>, jobs: &[(PathBuf, PathBuf)]) -> Result<(), String> {
+    let missing: Vec<&(PathBuf, PathBuf)> =
+        jobs.iter().filter(|(_, folder)| !folder.join("manifest.json").is_file()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let work = WorkFolder::create(&session.folder("work"), &session.map)
+        .map_err(|error| format!("cannot make a working folder: {error}"))?;
+    let temporary = |folder: &Path| work.path().join(folder.file_name().unwrap_or_default());
+    session.report.event(Event::Begin { what: "unpacking", total: missing.len() as u64, bytes: false });
+    let list = missing.iter().map(|(deb, folder)| (deb.clone(), temporary(folder)).into()).collect();
+    let result =
+        session.task("root-unpack", &UnpackArgs::new(list), &mut || session.report.event(Event::Advance(1)));
+    session.report.event(Event::End);
+    let placed = result.and_then(|()| {
+        for (_, folder) in &missing {
+            // Another process may have been faster; what it made is the same.
+            if std::fs::rename(temporary(folder), folder).is_err() && !folder.join("manifest.json").is_file()
+            {
+                return Err(format!("cannot move an unpacked package to {}", folder.display()));
+            }
+        }
+        Ok(())
+    });
+    let removed = session.remove(&[work.path().to_owned()]);
+    placed.and(removed)
+}
+
+/// Makes the root of a plan.
+pub fn make_root(
+    session: &Session<'_>,
+    request: &Request,
+    plan: &Plan,
+    log: &mut dyn FnMut(&[u8]),
+) -> Result<Root, JobError> {
+    let maker = Maker { session, request, plan };
+    let (base, rest): (Vec<usize>, Vec<usize>) =
+        plan.order.iter().partition(|at| plan.set.packages[**at].base);
+    let mut reused = Vec::new();
+    let (base_layer, had) = maker.layer(None, &base, log)?;
+    if had {
+        reused.push("base".to_owned());
+    }
+    let mut stack = base_layer.stack.clone();
+    if !rest.is_empty() {
+        let (layer, had) = maker.layer(Some(&base_layer), &rest, log)?;
+        if had {
+            reused.push("build dependencies".to_owned());
+        }
+        stack = layer.stack;
+    }
+    Ok(Root { stack, reused })
+}
+
+struct Maker<'a> {
+    session: &'a Session<'a>,
+    request: &'a Request,
+    plan: &'a Plan,
+}
+
+impl Maker<'_> {
+    fn layer(
+        &self,
+        parent: Option<&Layer>,
+        members: &[usize],
+        log: &mut dyn FnMut(&[u8]),
+    ) -> Result<(Layer, bool), JobError> {
+        let store = self.session.layers();
+        let packages: Vec<String> = members
+            .iter()
+            .map(|at| &self.plan.set.packages[*at])
+            .map(|package| {
+                format!("{} {} {} {}", package.name, package.version, package.arch, package.sha256)
+            })
+            .collect();
+        let skeleton = self.needs_skeleton() && parent.is_none();
+        let settings = format!(
+            "{} usr-links={:?} skeleton={}",
+            self.request.arch.debian,
+            self.usr_links(),
+            self.needs_skeleton()
+        );
+        let key = key(parent.map(|layer| layer.info.key.as_str()), &packages, &settings);
+        if let Some(layer) = store.get(&key) {
+            return Ok((layer, true));
+        }
+        let _lock = store.lock(&key).during(Phase::Root)?;
+        if let Some(layer) = store.get(&key) {
+            return Ok((layer, true));
+        }
+        let unpacked = self.unpacked(members)?;
+        self.session.check_cancelled(Phase::Root)?;
+        self.session.step(&format!(
+            "installing {} packages ({})",
+            members.len(),
+            if parent.is_some() { "build dependencies" } else { "base" }
+        ));
+        let work = WorkFolder::create(&self.session.folder("work"), &self.session.map).during(Phase::Root)?;
+        let folder = work.path().join("layer");
+        let made = self.make(parent, members, &unpacked, &folder, skeleton, log);
+        let parts = match made {
+            Ok(parts) => parts,
+            Err(error) => {
+                let _ = self.session.remove(&[work.path().to_owned()]);
+                return Err(error);
+            }
+        };
+        let info = LayerInfo {
+            key: key.clone(),
+            parent: parent.map(|layer| layer.info.key.clone()),
+            parts,
+            packages,
+        };
+        let put = store.put(&folder, &info).during(Phase::Root);
+        self.session.remove(&[work.path().to_owned()]).during(Phase::Root)?;
+        put?;
+        let layer = store.get(&key).ok_or_else(|| {
+            JobError::new(
+                Phase::Root,
+                "a finished layer is gone from the cache; is another process removing it?",
+            )
+        })?;
+        Ok((layer, false))
+    }
+
+    /// Suites before trixie have no links into /usr in base-files; there bootstrapping makes them.
+    fn usr_links(&self) -> Vec<String> {
+        let base_files = self
+            .plan
+            .set
+            .get("base-files")
+            .and_then(|package| package.version.parse::<archmill_deb::Version>().ok());
+        let ships_them = base_files.zip("13.4".parse().ok()).is_none_or(|(has, since)| has >= since);
+        if ships_them {
+            return Vec::new();
+        }
+        ["bin", "sbin", "lib"]
+            .iter()
+            .chain(self.request.arch.usr_links)
+            .map(|name| (*name).to_owned())
+            .collect()
+    }
+
+    fn needs_skeleton(&self) -> bool {
+        self.request.arch.bits == 32 && self.plan.emulator.is_some()
+    }
+
+    /// Fetches and unpacks packages; gives the folder of each.
+    fn unpacked(&self, members: &[usize]) -> Result<Vec<PathBuf>, JobError> {
+        let session = self.session;
+        let packages: Vec<&Selected> = members.iter().map(|at| &self.plan.set.packages[*at]).collect();
+        let folder = |package: &Selected| session.folder("unpacked").join(&package.sha256);
+        let missing: Vec<&&Selected> =
+            packages.iter().filter(|package| !folder(package).join("manifest.json").is_file()).collect();
+        let mut files = Vec::new();
+        for package in &missing {
+            files.push(self.pool_file(package)?);
+        }
+        let total = files
+            .iter()
+            .filter(|file| !file.is_cached(&session.folder("pool")))
+            .map(|file| file.expected.size)
+            .sum();
+        if total > 0 {
+            session.report.event(Event::Begin { what: "downloading packages", total, bytes: true });
+        }
+        let debs = fetch_all(&session.fetcher, &session.folder("pool"), &files, 6, &session.progress());
+        if total > 0 {
+            session.report.event(Event::End);
+        }
+        let debs = debs.during(Phase::FetchPackages)?;
+        let jobs: Vec<(PathBuf, PathBuf)> =
+            debs.into_iter().zip(missing.iter().map(|package| folder(package))).collect();
+        unpack_into(session, &jobs).during(Phase::Root)?;
+        Ok(packages.iter().map(|package| folder(package)).collect())
+    }
+
+    fn pool_file(&self, package: &Selected) -> Result<PoolFile, JobError> {
+        if package.sha256.len() != 64 || package.filename.is_empty() {
+            let message =
+                format!("the index has no path or SHA-256 for {} {}", package.name, package.version);
+            return Err(JobError::new(Phase::FetchPackages, message));
+        }
+        let url = match self.plan.index_suite.get(package.index).copied().flatten() {
+            Some(suite) => format!("{}/{}", self.plan.suites[suite].spec.uri, package.filename),
+            None => package.filename.clone(),
+        };
+        Ok(PoolFile { url, expected: Expected { sha256: package.sha256.clone(), size: package.size } })
+    }
+
+    /// Makes the folders of a layer in `folder`, in as many stages as Pre-Depends ask for.
+    fn make(
+        &self,
+        parent: Option<&Layer>,
+        members: &[usize],
+        unpacked: &[PathBuf],
+        folder: &Path,
+        skeleton: bool,
+        log: &mut dyn FnMut(&[u8]),
+    ) -> Result<Vec<String>, JobError> {
+        let session = self.session;
+        session.map.create_folder(folder).during(Phase::Root)?;
+        let has_preinst: Vec<bool> =
+            unpacked.iter().map(|folder| folder.join("control/preinst").is_file()).collect();
+        let stages = stages(members, &has_preinst, &self.plan.pre_depends, parent.is_none());
+        let mut stack = parent.map(|layer| layer.stack.clone()).unwrap_or_default();
+        let mut parts: Vec<String> = Vec::new();
+        for (number, stage) in stages.iter().enumerate() {
+            session.check_cancelled(Phase::Root)?;
+            let scripts = self.preinsts(stage, members, unpacked, &has_preinst)?;
+            let packages = stage.iter().map(|at| unpacked[*at].clone()).collect();
+            let bootstrap = stack.is_empty();
+            let mut step = Step { maker: self, folder, number, stack: &mut stack, parts: &mut parts };
+            if !bootstrap && !scripts.is_empty() {
+                step.run("pre", &mut |configurer, log| configurer.preinst(&scripts, log), log)?;
+            }
+            step.compose(packages, self.usr_links())?;
+            if bootstrap && skeleton {
+                step.skeleton()?;
+            }
+            step.run(
+                "config",
+                &mut |configurer, log| {
+                    // Bootstrapping has no other way: scripts need a shell, so the files come first, as
+                    // debootstrap and mmdebstrap do it.
+                    if bootstrap {
+                        configurer.preinst(&scripts, log)?;
+                    }
+                    configurer.configure(log)
+                },
+                log,
+            )?;
+        }
+        Ok(parts)
+    }
+
+    fn preinsts(
+        &self,
+        stage: &[usize],
+        members: &[usize],
+        unpacked: &[PathBuf],
+        has: &[bool],
+    ) -> Result<Vec<Preinst>, JobError> {
+        let wanted = stage.iter().filter(|at| has[**at]);
+        wanted
+            .map(|at| {
+                let package = &self.plan.set.packages[members[*at]];
+                let script = std::fs::read(unpacked[*at].join("control/preinst")).during(Phase::Root)?;
+                Ok(Preinst { package: package.name.clone(), arch: package.arch.to_string(), script })
+            })
+            .collect()
+    }
+}
+
+/// Splits `members` (in configuration order) so that what a preinst's package pre-depends on is configured in an
+/// earlier stage. Positions are those in `members`.
+fn stages(
+    members: &[usize],
+    has_preinst: &[bool],
+    pre_depends: &[Vec<usize>],
+    bootstrap: bool,
+) -> Vec<Vec<usize>> {
+    if bootstrap {
+        return vec![(0..members.len()).collect()];
+    }
+    let mut level = vec![0_usize; members.len()];
+    for (at, member) in members.iter().enumerate().filter(|(at, _)| has_preinst[*at]) {
+        let before =
+            pre_depends[*member].iter().filter_map(|needed| members.iter().position(|other| other == needed));
+        let latest = before.map(|needed| level[needed]).max();
+        if let Some(latest) = latest {
+            level[at] = latest + 1;
+        }
+    }
+    // What comes later in the order may depend on what is in a late stage: it goes no earlier than the
+    // latest before it that it could need.
+    let mut highest = 0;
+    for at in 0..members.len() {
+        highest = highest.max(level[at]);
+        level[at] = highest;
+    }
+    let count = level.iter().max().map_or(0, |highest| highest + 1);
+    (0..count)
+        .map(|stage| (0..members.len()).filter(|at| level[*at] == stage).collect())
+        .filter(|stage: &Vec<usize>| !stage.is_empty())
+        .collect()
+}
+
+type Act<'a> = &'a mut dyn FnMut(
+    &mut Configurer<'_>,
+    &mut dyn FnMut(&[u8]),
+) -> Result<(), crate::root::configure::ConfigureError>;
+
+struct Step<'a> {
+    maker: &'a Maker<'a>,
+    folder: &'a Path,
+    number: usize,
+    stack: &'a mut Vec<PathBuf>,
+    parts: &'a mut Vec<String>,
+}
+
+impl Step<'_> {
+    fn part(&mut self, name: &str) -> Result<PathBuf, JobError> {
+        let name = format!("{name}{}", self.number);
+        let path = self.folder.join(&name);
+        self.maker.session.map.create_folder(&path).during(Phase::Root)?;
+        self.parts.insert(0, name);
+        Ok(path)
+    }
+
+    fn compose(&mut self, unpacked: Vec<PathBuf>, merged_usr: Vec<String>) -> Result<(), JobError> {
+        let merged_usr = if self.stack.is_empty() { merged_usr } else { Vec::new() };
+        let target = self.part("tree")?;
+        let arch = self.maker.request.arch.debian.to_owned();
+        let args =
+            ComposeArgs { below: self.stack.clone(), unpacked, target: target.clone(), merged_usr, arch };
+        self.maker.session.task("root-compose", &args, &mut || {}).during(Phase::Root)?;
+        self.stack.insert(0, target);
+        Ok(())
+    }
+
+    /// The lowest layer of a 32-bit root: see `root::tasks`.
+    fn skeleton(&mut self) -> Result<(), JobError> {
+        let name = "skeleton".to_owned();
+        let target = self.folder.join(&name);
+        self.maker.session.map.create_folder(&target).during(Phase::Root)?;
+        let args = SkeletonArgs { layers: self.stack.clone(), target: target.clone() };
+        self.maker.session.task("root-skeleton", &args, &mut || {}).during(Phase::Root)?;
+        self.parts.push(name);
+        self.stack.push(target);
+        Ok(())
+    }
+
+    /// Runs something in a sandbox over the stack; what it writes becomes the next part.
+    fn run(&mut self, name: &str, act: Act<'_>, log: &mut dyn FnMut(&[u8])) -> Result<(), JobError> {
+        let (session, plan) = (self.maker.session, self.maker.plan);
+        let lower = self.stack.clone();
+        let upper = self.part(name)?;
+        let scratch = |name: &str| {
+            self.folder
+                .with_file_name(format!("{name}-{}", upper.file_name().unwrap_or_default().to_string_lossy()))
+        };
+        let (work, mountpoint) = (scratch("work"), scratch("mnt"));
+        for folder in [&work, &mountpoint] {
+            session.map.create_folder(folder).during(Phase::Root)?;
+        }
+        let spec = SandboxSpec {
+            root: RootFs {
+                lower,
+                mountpoint,
+                upper: Upper::Folder { upper: upper.clone(), work, volatile: true },
+            },
+            mounts: Vec::new(),
+            hostname: "archmill".to_owned(),
+            binfmt: plan
+                .emulator
+                .iter()
+                .map(|chosen| chosen.binfmt(self.maker.request.arch))
+                .collect::<Result<_, _>>()?,
+            personality_32: plan.personality_32,
+            account_executables: false,
+            gain_root: None,
+        };
+        let mut sandbox =
+            Sandbox::start(&session.map, &spec, session.canceller.clone()).during(Phase::Host)?;
+        let env = plan.emulator.as_ref().map(super::emulator::Chosen::environment).unwrap_or_default();
+        let mut configurer = Configurer { sandbox: &mut sandbox, env, limits: Limits::default() };
+        let result = act(&mut configurer, log);
+        sandbox.finish();
+        match result {
+            Err(crate::root::configure::ConfigureError::Cancelled) => {
+                return Err(JobError::cancelled(Phase::Root));
+            }
+            other => other.during(Phase::Root)?,
+        }
+        self.stack.insert(0, upper);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stages;
+
+    #[test]
+    fn a_preinst_waits_for_what_its_package_pre_depends_on() {
+        // Of the set 10, 11, 12 in that order, 11 has a preinst and pre-depends on 10.
+        let mut pre_depends = vec![Vec::new(); 13];
+        pre_depends[11] = vec![10];
+        let members = [10, 11, 12];
+        assert_eq!(stages(&members, &[false, true, false], &pre_depends, false), [vec![0], vec![1, 2]]);
+        assert_eq!(stages(&members, &[false, false, false], &pre_depends, false), [vec![0, 1, 2]]);
+        assert_eq!(stages(&members, &[false, true, false], &pre_depends, true), [vec![0, 1, 2]]);
+    }
+}

@@ -1,0 +1,374 @@
+//! The build itself: the sandbox, the source in it, dpkg-buildpackage.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use archmill_sandbox::cleanup::WorkFolder;
+use archmill_sandbox::{
+    Command, Exit, GAIN_ROOT_CLIENT, GainRoot, Limits, RootFs, Sandbox, SandboxSpec, Status, Upper,
+};
+use jiff::Timestamp;
+
+use super::error::{During as _, JobError};
+use super::finish::{Finished, Progress};
+use super::plan::Plan;
+use super::roots::Root;
+use super::session::{Request, Session};
+use crate::classify::Phase;
+use crate::command::{CommandInput, PATH, command_line, dpkg_buildpackage};
+use crate::log::Section;
+
+/// Name and id of the user that builds; the id is that of Debian's build machines.
+pub const BUILD_USER: (&str, u32) = ("buildd", 2952);
+
+/// Where sources are unpacked.
+const BUILD_FOLDER: &str = "/build/reproducible-path";
+const GAIN_ROOT: &str = "/run/archmill/gain-root";
+
+/// Commands of the user's, each at its phase.
+#[derive(Debug, Clone, Default)]
+pub struct Hooks {
+    /// Phase and command, in order.
+    pub list: Vec<(String, String)>,
+}
+
+impl Hooks {
+    /// Phases that there are.
+    pub const PHASES: [&str; 6] = ["host-pre", "setup", "pre-build", "post-build", "failed", "host-post"];
+
+    /// Commands of a phase.
+    pub fn of<'a>(&'a self, phase: &'a str) -> impl Iterator<Item = &'a str> {
+        self.list.iter().filter(move |(at, _)| at == phase).map(|(_, command)| command.as_str())
+    }
+}
+
+/// A sandbox over a root, with the build user and the gain-root client in place.
+pub fn open_sandbox(
+    session: &Session<'_>,
+    request: &Request,
+    plan: &Plan,
+    root: &Root,
+    work: &WorkFolder,
+) -> Result<Sandbox, JobError> {
+    let part = |name: &str| -> Result<PathBuf, JobError> {
+        let path = work.path().join(name);
+        session.map.create_folder(&path).during(Phase::Host)?;
+        Ok(path)
+    };
+    // What a 32-bit program under emulation writes goes to memory: see ARCHITECTURE.md.
+    let upper = if request.arch.bits == 32 && plan.emulator.is_some() {
+        Upper::Memory(request.limits.disk.unwrap_or_else(half_of_memory))
+    } else {
+        Upper::Folder { upper: part("upper")?, work: part("overlay")?, volatile: true }
+    };
+    let spec = SandboxSpec {
+        root: RootFs { lower: root.stack.clone(), mountpoint: part("mnt")?, upper },
+        mounts: Vec::new(),
+        hostname: "archmill".to_owned(),
+        binfmt: plan.emulator.iter().map(|chosen| chosen.binfmt(request.arch)).collect::<Result<_, _>>()?,
+        personality_32: plan.personality_32,
+        account_executables: true,
+        gain_root: Some(GainRoot { uid: BUILD_USER.1, gid: BUILD_USER.1, tree: BUILD_FOLDER.into() }),
+    };
+    let sandbox = Sandbox::start(&session.map, &spec, session.canceller.clone()).during(Phase::Host)?;
+    prepare(&sandbox).during(Phase::Root)?;
+    Ok(sandbox)
+}
+
+fn half_of_memory() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.map_or(4 << 30, |kib| kib * 1024 / 2)
+}
+
+/// The build user, a hosts file, the folder to build in.
+fn prepare(sandbox: &Sandbox) -> Result<(), archmill_sandbox::SandboxError> {
+    let (name, id) = BUILD_USER;
+    let append = |path: &str, line: String, mode: u32, gid: u32| {
+        let mut text = String::from_utf8_lossy(&sandbox.read(path, 1 << 20)?).into_owned();
+        text.push_str(&line);
+        sandbox.write(path, text.as_bytes(), mode, (0, gid))
+    };
+    append("/etc/passwd", format!("{name}:x:{id}:{id}:build user:/sbuild-nonexistent:/bin/sh\n"), 0o644, 0)?;
+    append("/etc/group", format!("{name}:x:{id}:\n"), 0o644, 0)?;
+    sandbox.write("/etc/hosts", b"127.0.0.1 localhost archmill\n::1 localhost\n", 0o644, (0, 0))?;
+    sandbox.write("/etc/hostname", b"archmill\n", 0o644, (0, 0))?;
+    sandbox.make_folder("/run/archmill", 0o755, (0, 0))?;
+    sandbox.write(GAIN_ROOT, GAIN_ROOT_CLIENT.as_bytes(), 0o755, (0, 0))?;
+    sandbox.make_folder(BUILD_FOLDER, 0o755, (id, id))
+}
+
+/// Puts the source into the sandbox and unpacks it; gives its folder.
+pub fn unpack_source(
+    session: &Session<'_>,
+    plan: &Plan,
+    sandbox: &mut Sandbox,
+    output: &mut dyn FnMut(&[u8]),
+) -> Result<PathBuf, JobError> {
+    let source = &plan.source;
+    let id = BUILD_USER.1;
+    let folder = Path::new(BUILD_FOLDER).join(source.folder_name());
+    let argv = if let Some(tree) = &source.tree {
+        session.step(&format!("copying {}", tree.display()));
+        let target =
+            sandbox.create(Path::new(BUILD_FOLDER).join(".tree.tar"), 0o644, id, id).during(Phase::Unpack)?;
+        pack(tree, target)
+            .map_err(|error| format!("cannot copy {}: {error}", tree.display()))
+            .during(Phase::Unpack)?;
+        copy_orig(tree, &source.record.package, source.record.version.upstream(), sandbox)?;
+        sandbox.make_folder(&folder, 0o755, (id, id)).during(Phase::Unpack)?;
+        vec![
+            "tar".to_owned(),
+            "-xf".to_owned(),
+            format!("{BUILD_FOLDER}/.tree.tar"),
+            "-C".to_owned(),
+            folder.display().to_string(),
+        ]
+    } else {
+        for (file, path) in &source.files {
+            copy_in(path, &file.name, sandbox)?;
+        }
+        let dsc = source.files.first().map(|(file, _)| file.name.clone()).unwrap_or_default();
+        ["dpkg-source", "--no-check", "-x", &dsc]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([folder.display().to_string()])
+            .collect()
+    };
+    let exit = run(sandbox, plan, argv, Path::new(BUILD_FOLDER), Limits::default(), output)?;
+    match exit.status {
+        Status::Exited(0) => {}
+        Status::Cancelled => return Err(JobError::cancelled(Phase::Unpack)),
+        status => {
+            return Err(JobError::new(
+                Phase::Unpack,
+                format!("the source {} cannot be unpacked: {status}", source.record.package),
+            ));
+        }
+    }
+    sandbox.remove(Path::new(BUILD_FOLDER).join(".tree.tar")).during(Phase::Unpack)?;
+    Ok(folder)
+}
+
+fn copy_in(from: &Path, name: &str, sandbox: &Sandbox) -> Result<(), JobError> {
+    let failed =
+        |error: std::io::Error| format!("cannot copy {} into the build root: {error}", from.display());
+    let mut source = fs::File::open(from).map_err(failed).during(Phase::Unpack)?;
+    let mut target = sandbox
+        .create(Path::new(BUILD_FOLDER).join(name), 0o644, BUILD_USER.1, BUILD_USER.1)
+        .during(Phase::Unpack)?;
+    std::io::copy(&mut source, &mut target).map_err(failed).during(Phase::Unpack)?;
+    Ok(())
+}
+
+fn pack(tree: &Path, target: fs::File) -> std::io::Result<()> {
+    let mut builder = tar::Builder::new(std::io::BufWriter::new(target));
+    builder.follow_symlinks(false);
+    builder.mode(tar::HeaderMode::Complete);
+    for entry in fs::read_dir(tree)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        // Version control is no part of the source; dpkg-source leaves it out too.
+        if [".git", ".svn", ".bzr", ".hg"].iter().any(|vcs| name == *vcs) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            builder.append_dir_all(&name, entry.path())?;
+        } else {
+            builder.append_path_with_name(entry.path(), &name)?;
+        }
+    }
+    builder.finish()
+}
+
+/// Upstream's tarballs beside a tree: `dpkg-source -b` wants them.
+fn copy_orig(tree: &Path, package: &str, upstream: &str, sandbox: &Sandbox) -> Result<(), JobError> {
+    let Some(parent) = tree.parent() else { return Ok(()) };
+    let prefix = format!("{package}_{upstream}.orig");
+    for entry in fs::read_dir(parent).during(Phase::Unpack)?.flatten() {
+        if let Some(name) = entry.file_name().to_str().filter(|name| name.starts_with(&prefix)) {
+            copy_in(&entry.path(), name, sandbox)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a command as the build user.
+fn run(
+    sandbox: &mut Sandbox,
+    plan: &Plan,
+    argv: Vec<String>,
+    cwd: &Path,
+    limits: Limits,
+    output: &mut dyn FnMut(&[u8]),
+) -> Result<Exit, JobError> {
+    let mut env: Vec<(String, String)> = [
+        ("PATH", PATH),
+        ("LC_ALL", "C.UTF-8"),
+        ("LANG", "C.UTF-8"),
+        ("TZ", "UTC"),
+        ("HOME", "/sbuild-nonexistent"),
+        ("USER", BUILD_USER.0),
+        ("LOGNAME", BUILD_USER.0),
+        ("SHELL", "/bin/sh"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    env.extend(plan.emulator.iter().flat_map(super::emulator::Chosen::environment));
+    let command =
+        Command { argv, env, cwd: cwd.to_owned(), uid: BUILD_USER.1, gid: BUILD_USER.1, umask: 0o22, limits };
+    sandbox.run(&command, output).during(Phase::Unpack)
+}
+
+/// Builds: everything from the mounted root to the results in `out`.
+pub fn build(
+    session: &Session<'_>,
+    request: &Request,
+    plan: &Plan,
+    root: &Root,
+    hooks: &Hooks,
+    progress: &mut Progress<'_>,
+) -> Result<Finished, JobError> {
+    let work = WorkFolder::create(&session.folder("work"), &session.map).during(Phase::Host)?;
+    let result = build_in(session, request, plan, root, hooks, progress, &work);
+    // The files belong to mapped owners, which only a task may remove.
+    let removed = session.remove(&[work.path().to_owned()]).during(Phase::Host);
+    let finished = result?;
+    removed?;
+    Ok(finished)
+}
+
+fn build_in(
+    session: &Session<'_>,
+    request: &Request,
+    plan: &Plan,
+    root: &Root,
+    hooks: &Hooks,
+    progress: &mut Progress<'_>,
+    work: &WorkFolder,
+) -> Result<Finished, JobError> {
+    let mut sandbox = open_sandbox(session, request, plan, root, work)?;
+    progress.accounting(sandbox.accounting());
+    progress.section(Section::Build)?;
+    run_hooks(&mut sandbox, plan, hooks, "setup", progress)?;
+    progress.begin(Phase::Unpack);
+    progress.log(|log| log.subheading("Unpack source"))?;
+    let folder = unpack_source(session, plan, &mut sandbox, &mut |bytes| progress.output(bytes))?;
+    progress.end(Phase::Unpack, None);
+    run_hooks(&mut sandbox, plan, hooks, "pre-build", progress)?;
+    let exit = dpkg(&mut sandbox, request, plan, &folder, progress)?;
+    let finished = super::finish::finish(session, request, plan, &mut sandbox, &exit, progress);
+    let failed = finished.as_ref().map_or(true, |finished| !finished.successful);
+    run_hooks(&mut sandbox, plan, hooks, if failed { "failed" } else { "post-build" }, progress)?;
+    if failed && progress.shell_on_failure {
+        interactive(&mut sandbox, plan, &folder, false, &[])?;
+    }
+    sandbox.finish();
+    finished
+}
+
+fn dpkg(
+    sandbox: &mut Sandbox,
+    request: &Request,
+    plan: &Plan,
+    folder: &Path,
+    progress: &mut Progress<'_>,
+) -> Result<Exit, JobError> {
+    let input = CommandInput {
+        build_type: plan.build_type,
+        user: BUILD_USER.0.to_owned(),
+        source_dir: folder.to_owned(),
+        jobs: request.jobs,
+        options: request.options.clone(),
+        profiles: request.profiles.clone(),
+        no_check: request.no_check,
+        maintainer: None,
+        gain_root: Some(GAIN_ROOT.into()),
+        environment: plan.emulator.iter().flat_map(super::emulator::Chosen::environment).collect(),
+    };
+    let command = dpkg_buildpackage(&input);
+    progress.log(|log| log.subheading("User Environment"))?;
+    for (name, value) in &command.env {
+        progress.log(|log| log.text(&format!("{name}={value}")))?;
+    }
+    progress.log(|log| log.subheading("dpkg-buildpackage"))?;
+    progress.log(|log| log.text(&command_line(&command)))?;
+    progress.begin(Phase::Build);
+    let command = Command {
+        argv: command.argv,
+        env: command.env,
+        cwd: command.cwd,
+        uid: BUILD_USER.1,
+        gid: BUILD_USER.1,
+        umask: 0o22,
+        limits: request.limits.clone(),
+    };
+    let exit = sandbox.run(&command, &mut |bytes| progress.output(bytes)).during(Phase::Build)?;
+    progress.end(Phase::Build, Some(&exit));
+    progress.log(|log| log.build_finished(Timestamp::now(), exit.status.success()))?;
+    progress.check_log()?;
+    Ok(exit)
+}
+
+fn run_hooks(
+    sandbox: &mut Sandbox,
+    plan: &Plan,
+    hooks: &Hooks,
+    phase: &str,
+    progress: &mut Progress<'_>,
+) -> Result<(), JobError> {
+    for hook in hooks.of(phase) {
+        progress.log(|log| log.info(&format!("hook {phase}: {hook}")))?;
+        let command = root_command(plan, vec!["sh".to_owned(), "-c".to_owned(), hook.to_owned()]);
+        let exit = sandbox.run(&command, &mut |bytes| progress.output(bytes)).during(Phase::Root)?;
+        if !exit.status.success() {
+            return Err(JobError::new(
+                Phase::Root,
+                format!("the {phase} hook {hook:?} failed: {}", exit.status),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn root_command(plan: &Plan, argv: Vec<String>) -> Command {
+    let mut env: Vec<(String, String)> = [
+        ("PATH", PATH),
+        ("LC_ALL", "C.UTF-8"),
+        ("HOME", "/root"),
+        ("TERM", "dumb"),
+        ("DEBIAN_FRONTEND", "noninteractive"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    env.extend(plan.emulator.iter().flat_map(super::emulator::Chosen::environment));
+    Command { argv, env, cwd: "/".into(), uid: 0, gid: 0, umask: 0o22, limits: Limits::default() }
+}
+
+/// A shell or a command on the user's terminal, in `folder`; as root if `as_root`.
+pub fn interactive(
+    sandbox: &mut Sandbox,
+    plan: &Plan,
+    folder: &Path,
+    as_root: bool,
+    argv: &[String],
+) -> Result<Status, JobError> {
+    let shell = vec!["/bin/bash".to_owned(), "-i".to_owned()];
+    let mut command = root_command(plan, if argv.is_empty() { shell } else { argv.to_vec() });
+    command.cwd = folder.to_owned();
+    command.env.retain(|(name, _)| name != "TERM");
+    command.env.push(("TERM".to_owned(), std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned())));
+    if !as_root {
+        (command.uid, command.gid) = (BUILD_USER.1, BUILD_USER.1);
+    }
+    let exit = if argv.is_empty() || std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        sandbox.run_interactive(&command)
+    } else {
+        sandbox.run(&command, &mut |bytes| {
+            use std::io::Write as _;
+            let _ = std::io::stdout().write_all(bytes);
+        })
+    };
+    Ok(exit.during(Phase::Build)?.status)
+}

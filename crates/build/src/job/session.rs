@@ -1,0 +1,225 @@
+//! What all jobs of one run of archmill share.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use archmill_archive::{Archives, Fetcher, Keyring, Mirror, Progress, RepoSpec};
+use archmill_emulate::{Architecture, HostCpu};
+use archmill_sandbox::{Canceller, IdMap, cleanup, run_task};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::error::{During as _, JobError};
+use crate::classify::Phase;
+use crate::command::BuildType;
+use crate::report::{Event, Reporter};
+use crate::root::store::LayerStore;
+
+/// How long an InRelease that was checked counts as fresh.
+const FRESH: Duration = Duration::from_mins(5);
+
+/// What is the same for every job.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Folder for downloads and roots.
+    pub cache: PathBuf,
+    /// Where Debian is.
+    pub mirror: Mirror,
+    /// Keys, if not Debian's.
+    pub keyring: Option<PathBuf>,
+    /// Further repositories.
+    pub repositories: Vec<RepoSpec>,
+    /// Packages that win over those of repositories.
+    pub extra_packages: Vec<PathBuf>,
+    /// Accept expired metadata.
+    pub ignore_valid_until: bool,
+    /// Accept unsigned metadata.
+    pub allow_unsigned: bool,
+    /// Suite to take QEMU from.
+    pub qemu_suite: Option<String>,
+    /// CPU to emulate.
+    pub qemu_cpu: Option<String>,
+}
+
+/// What is to be built, and how.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// A source package name, a .dsc, or a source tree.
+    pub source: String,
+    /// Suite.
+    pub suite: String,
+    /// Architecture.
+    pub arch: &'static Architecture,
+    /// How the target's programs run, if said.
+    pub mode: Option<super::Mode>,
+    /// Which packages, if said.
+    pub build_type: Option<BuildType>,
+    /// Build profiles.
+    pub profiles: Vec<String>,
+    /// Words for DEB_BUILD_OPTIONS.
+    pub options: Vec<String>,
+    /// Leave the tests out.
+    pub no_check: bool,
+    /// Parallel jobs.
+    pub jobs: NonZeroUsize,
+    /// Limits of the build.
+    pub limits: archmill_sandbox::Limits,
+}
+
+/// A run of archmill.
+pub struct Session<'a> {
+    /// What is the same for every job.
+    pub setup: Setup,
+    /// Ids of namespaces.
+    pub map: IdMap,
+    /// Gets files.
+    pub fetcher: Fetcher,
+    /// Who listens.
+    pub report: &'a dyn Reporter,
+    /// Ends what runs.
+    pub canceller: Canceller,
+    /// This machine.
+    pub host: HostCpu,
+}
+
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("setup", &self.setup).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Makes the cache ready and removes what killed runs left.
+    pub fn open(setup: Setup, report: &'a dyn Reporter, canceller: Canceller) -> Result<Self, JobError> {
+        let map = IdMap::detect().during(Phase::Host)?;
+        let session = Self { setup, map, fetcher: Fetcher::new(), report, canceller, host: HostCpu::probe() };
+        for name in ["lists", "pool", "locks"] {
+            let folder = session.folder(name);
+            fs::create_dir_all(&folder)
+                .map_err(|error| {
+                    format!(
+                        "cannot make the cache folder {}: {error}; choose another with --cache",
+                        folder.display()
+                    )
+                })
+                .during(Phase::Host)?;
+        }
+        for name in ["unpacked", "layers", "work"] {
+            let folder = session.folder(name);
+            session
+                .map
+                .create_folder(&folder)
+                .map_err(|error| {
+                    format!(
+                        "cannot make the cache folder {}: {error}; choose another with --cache",
+                        folder.display()
+                    )
+                })
+                .during(Phase::Host)?;
+        }
+        session.remove_leftovers()?;
+        Ok(session)
+    }
+
+    /// A folder of the cache.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.setup.cache.join(name)
+    }
+
+    /// The layers.
+    pub fn layers(&self) -> LayerStore {
+        LayerStore::new(self.folder("layers"))
+    }
+
+    /// Tells what begins.
+    pub fn step(&self, text: &str) {
+        self.report.event(Event::Step(text));
+    }
+
+    /// Runs a task in a user namespace.
+    pub fn task<A: serde::Serialize>(
+        &self,
+        name: &str,
+        args: &A,
+        on_event: &mut dyn FnMut(),
+    ) -> Result<(), String> {
+        let args = serde_json::to_value(args).map_err(|error| error.to_string())?;
+        run_task(&self.map, name, &args, &mut |_| on_event()).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Removes folders of mapped owners.
+    pub fn remove(&self, folders: &[PathBuf]) -> Result<(), String> {
+        self.task("root-remove", &json!({ "folders": folders }), &mut || {})
+    }
+
+    /// What a `kill -9` left: working folders whose owner is gone, and empty control groups.
+    fn remove_leftovers(&self) -> Result<(), JobError> {
+        let stale = cleanup::stale(&self.folder("work"));
+        if !stale.is_empty() {
+            self.remove(&stale).during(Phase::Host)?;
+        }
+        cleanup::forget(&stale);
+        Ok(())
+    }
+
+    /// The archives of this run.
+    pub fn archives(&self) -> Result<Archives<'_>, JobError> {
+        let keyring = match &self.setup.keyring {
+            Some(path) => Keyring::open(path),
+            None => Keyring::debian(),
+        };
+        Ok(Archives {
+            fetcher: &self.fetcher,
+            folder: self.folder("lists"),
+            keyring: keyring.during(Phase::Indexes)?,
+            ignore_valid_until: self.setup.ignore_valid_until,
+            allow_unsigned: self.setup.allow_unsigned,
+            max_age: FRESH,
+            now: Timestamp::now(),
+        })
+    }
+
+    /// Download progress that goes to the reporter.
+    pub fn progress(&self) -> Downloads<'_> {
+        Downloads { report: self.report }
+    }
+
+    /// Fails if the user wants an end.
+    pub fn check_cancelled(&self, phase: Phase) -> Result<(), JobError> {
+        if self.canceller.is_cancelled() { Err(JobError::cancelled(phase)) } else { Ok(()) }
+    }
+}
+
+/// Passes download progress on.
+pub struct Downloads<'a> {
+    report: &'a dyn Reporter,
+}
+
+impl std::fmt::Debug for Downloads<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Downloads")
+    }
+}
+
+impl Progress for Downloads<'_> {
+    fn bytes(&self, count: u64) {
+        self.report.event(Event::Advance(count));
+    }
+
+    fn note(&self, text: &str) {
+        self.report.event(Event::Warning(text));
+    }
+}
+
+/// The default cache: for root of the system, else of the user.
+pub fn default_cache() -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from("/var/cache/archmill");
+    }
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("XDG_CACHE_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+        .map_or_else(|| Path::new("/tmp").join("archmill"), |cache| cache.join("archmill"))
+}

@@ -1,0 +1,299 @@
+//! What is built: looked up in the archive, or read from a .dsc or a tree.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use archmill_archive::{Conditional, Expected, OpenedSuite, PoolFile, fetch_all};
+use archmill_deb::control::{stanzas, without_comments};
+use archmill_deb::{Dsc, Relations, SourceFile, SourceRecord, Version, nearest};
+
+use super::error::{During as _, JobError};
+use super::session::Session;
+use crate::classify::Phase;
+use crate::report::Event;
+
+/// A source package whose files are on this machine.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// What its control data says.
+    pub record: SourceRecord,
+    /// Its files with where each is; the .dsc first. None for a tree.
+    pub files: Vec<(SourceFile, PathBuf)>,
+    /// The tree, if that is what was given.
+    pub tree: Option<PathBuf>,
+    /// Number of the repository it came from.
+    pub repository: Option<usize>,
+}
+
+const DSC_LIMIT: u64 = 16 << 20;
+
+impl Source {
+    /// The folder it is built in, below `/build/reproducible-path`.
+    pub fn folder_name(&self) -> String {
+        format!("{}-{}", self.record.package, self.record.version.upstream())
+    }
+
+    /// Finds what `named` means and gets its files.
+    pub fn get(session: &Session<'_>, named: &str, suites: &[OpenedSuite]) -> Result<Self, JobError> {
+        let path = Path::new(named);
+        if named.contains("://") {
+            Self::from_url(session, named)
+        } else if named.ends_with(".dsc") {
+            Self::from_dsc(path)
+        } else if path.is_dir() && (named.contains('/') || named == "." || named == "..") {
+            Self::from_tree(path)
+        } else if named.contains('/') {
+            Err(JobError::new(
+                Phase::FetchSource,
+                format!("{named} is neither a .dsc file nor a folder with a source tree"),
+            ))
+        } else {
+            Self::from_archive(session, named, suites)
+        }
+    }
+
+    fn from_archive(session: &Session<'_>, named: &str, suites: &[OpenedSuite]) -> Result<Self, JobError> {
+        let (name, wanted) = match named.split_once('=') {
+            Some((name, version)) => (name, Some(version.parse::<Version>().during(Phase::FetchSource)?)),
+            None => (named, None),
+        };
+        let mut best: Option<(SourceRecord, usize)> = None;
+        for (number, suite) in suites.iter().enumerate() {
+            for index in &suite.sources {
+                let text = fs::read_to_string(&index.path).during(Phase::FetchSource)?;
+                for record in find_sources(&text, name) {
+                    let record = record.during(Phase::FetchSource)?;
+                    let fits =
+                        wanted.as_ref().map_or(!record.extra_source_only, |wanted| *wanted == record.version);
+                    if fits && best.as_ref().is_none_or(|(best, _)| record.version > best.version) {
+                        best = Some((record, number));
+                    }
+                }
+            }
+        }
+        let (record, number) =
+            best.ok_or_else(|| JobError::new(Phase::FetchSource, unknown(named, suites)))?;
+        session.step(&format!(
+            "source {} {} from {}",
+            record.package, record.version, suites[number].spec.suite
+        ));
+        let base = format!("{}/{}", suites[number].spec.uri, record.directory);
+        Self::fetch(session, record, &base, Some(number))
+    }
+
+    fn from_url(session: &Session<'_>, url: &str) -> Result<Self, JobError> {
+        let document = session.fetcher.document(url, None, DSC_LIMIT).during(Phase::FetchSource)?;
+        let Conditional::New { content, .. } = document else {
+            return Err(JobError::new(Phase::FetchSource, format!("{url} cannot be fetched")));
+        };
+        let text = String::from_utf8_lossy(&content).into_owned();
+        let mut record =
+            Dsc::parse(&text).map_err(|error| format!("{url}: {error}")).during(Phase::FetchSource)?.record;
+        let (base, name) = url.rsplit_once('/').unwrap_or(("", url));
+        let dsc = own_entry(name, &content);
+        let kept = session.folder("pool").join(&dsc.sha256[..2]).join(&dsc.sha256);
+        fs::create_dir_all(kept.parent().unwrap_or(Path::new("."))).during(Phase::FetchSource)?;
+        fs::write(&kept, &content).during(Phase::FetchSource)?;
+        record.files.retain(|file| file.name != dsc.name);
+        record.files.push(dsc);
+        Self::fetch(session, record, base, None)
+    }
+
+    /// Gets all files; the hashes come from an index that is verified, or from the .dsc that the user named.
+    fn fetch(
+        session: &Session<'_>,
+        record: SourceRecord,
+        base: &str,
+        repository: Option<usize>,
+    ) -> Result<Self, JobError> {
+        let mut listed = record.files.clone();
+        listed.sort_by_key(|file| !has_ending(&file.name, "dsc"));
+        if !listed.first().is_some_and(|file| has_ending(&file.name, "dsc")) {
+            return Err(JobError::new(
+                Phase::FetchSource,
+                format!("source {} has no .dsc file in the index", record.package),
+            ));
+        }
+        let files: Vec<PoolFile> = listed
+            .iter()
+            .map(|file| PoolFile {
+                url: format!("{base}/{}", file.name),
+                expected: Expected { sha256: file.sha256.clone(), size: file.size },
+            })
+            .collect();
+        let total = listed.iter().map(|file| file.size).sum();
+        session.report.event(Event::Begin { what: "downloading the source", total, bytes: true });
+        let paths = fetch_all(&session.fetcher, &session.folder("pool"), &files, 4, &session.progress());
+        session.report.event(Event::End);
+        let paths = paths
+            .map_err(|error| format!("source {} {}: {error}", record.package, record.version))
+            .during(Phase::FetchSource)?;
+        Ok(Self { record, files: listed.into_iter().zip(paths).collect(), tree: None, repository })
+    }
+
+    fn from_dsc(path: &Path) -> Result<Self, JobError> {
+        let content = fs::read(path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))
+            .during(Phase::FetchSource)?;
+        let record = Dsc::parse(&String::from_utf8_lossy(&content))
+            .map_err(|error| format!("{}: {error}", path.display()))
+            .during(Phase::FetchSource)?
+            .record;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut files = vec![(own_entry(&name, &content), path.to_owned())];
+        let folder = path.parent().unwrap_or(Path::new("."));
+        for file in &record.files {
+            let path = folder.join(&file.name);
+            let found = crate::artifacts::measure(&path)
+                .map_err(|error| format!("{name} names {}: {error}", file.name))
+                .during(Phase::FetchSource)?;
+            if found.sha256 != file.sha256 || found.size_bytes != file.size {
+                let message = format!(
+                    "{} is not the file that {name} names: its SHA-256 is {} and must be {}",
+                    path.display(),
+                    found.sha256,
+                    file.sha256
+                );
+                return Err(JobError::new(Phase::FetchSource, message));
+            }
+            files.push((file.clone(), path));
+        }
+        Ok(Self { record, files, tree: None, repository: None })
+    }
+
+    fn from_tree(tree: &Path) -> Result<Self, JobError> {
+        let read = |name: &str| {
+            let path = tree.join("debian").join(name);
+            fs::read_to_string(&path).map_err(|error| {
+                format!(
+                    "{} is no Debian source tree: cannot read {}: {error}",
+                    tree.display(),
+                    path.display()
+                )
+            })
+        };
+        let changelog = read("changelog").during(Phase::FetchSource)?;
+        let control = without_comments(&read("control").during(Phase::FetchSource)?);
+        let record = tree_record(&changelog, &control)
+            .map_err(|error| format!("{}: {error}", tree.display()))
+            .during(Phase::FetchSource)?;
+        let tree = fs::canonicalize(tree).during(Phase::FetchSource)?;
+        Ok(Self { record, files: Vec::new(), tree: Some(tree), repository: None })
+    }
+}
+
+/// The entry of a file that does not list itself.
+fn own_entry(name: &str, content: &[u8]) -> SourceFile {
+    use sha2::Digest as _;
+    let sha256 = hex::encode(sha2::Sha256::digest(content));
+    SourceFile { name: name.to_owned(), size: content.len() as u64, sha256 }
+}
+
+fn has_ending(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == ending)
+}
+
+/// The stanzas of `Package: name`; only those are read, the index has tens of thousands.
+fn find_sources<'a>(text: &'a str, name: &str) -> Vec<Result<SourceRecord, String>> {
+    let line = format!("Package: {name}\n");
+    let read = |stanza: &'a str| {
+        let stanza = stanzas(stanza).next().ok_or("an empty stanza")?.map_err(|error| error.to_string())?;
+        SourceRecord::new(&stanza).map_err(|error| error.to_string())
+    };
+    text.match_indices(&line)
+        .filter(|(at, _)| *at == 0 || text.as_bytes()[at - 1] == b'\n')
+        .map(|(at, _)| {
+            let start = text[..at].rfind("\n\n").map_or(0, |blank| blank + 2);
+            let end = text[at..].find("\n\n").map_or(text.len(), |blank| at + blank + 1);
+            read(&text[start..end])
+        })
+        .collect()
+}
+
+fn unknown(named: &str, suites: &[OpenedSuite]) -> String {
+    let texts: Vec<String> = suites
+        .iter()
+        .flat_map(|suite| &suite.sources)
+        .filter_map(|index| fs::read_to_string(&index.path).ok())
+        .collect();
+    let name = named.split('=').next().unwrap_or(named);
+    let names = texts.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("Package: "));
+    let near = nearest(name, names);
+    let list: Vec<&str> = suites.iter().map(|suite| suite.spec.suite.as_str()).collect();
+    let hint = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+    format!("there is no source package {named} in {}{hint}", list.join(", "))
+}
+
+/// What a source tree says of itself.
+fn tree_record(changelog: &str, control: &str) -> Result<SourceRecord, String> {
+    let first = changelog.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
+    let heading = || {
+        format!(
+            "debian/changelog must start with a line like \"hello (2.10-3) unstable; urgency=medium\", and starts with {first:?}"
+        )
+    };
+    let (package, rest) = first.split_once(" (").ok_or_else(heading)?;
+    let (version, _) = rest.split_once(')').ok_or_else(heading)?;
+    let version: Version = version.parse().map_err(|error| format!("debian/changelog: {error}"))?;
+    let mut paragraphs = stanzas(control);
+    let stanza = paragraphs
+        .next()
+        .ok_or("debian/control is empty")?
+        .map_err(|error| format!("debian/control: {error}"))?;
+    let relations = |name: &str| {
+        let text = stanza.get(name).unwrap_or("");
+        Relations::parse(text).map_err(|error| format!("debian/control: {name}: {error}"))
+    };
+    let mut architectures = Vec::new();
+    let mut binaries = Vec::new();
+    for binary in paragraphs {
+        let binary = binary.map_err(|error| format!("debian/control: {error}"))?;
+        binaries.extend(binary.get("Package").map(str::to_owned));
+        architectures.extend(binary.get("Architecture").unwrap_or("").split_whitespace().map(str::to_owned));
+    }
+    Ok(SourceRecord {
+        package: package.to_owned(),
+        version,
+        binaries,
+        architectures,
+        build_depends: relations("Build-Depends")?,
+        build_depends_arch: relations("Build-Depends-Arch")?,
+        build_depends_indep: relations("Build-Depends-Indep")?,
+        build_conflicts: relations("Build-Conflicts")?,
+        build_conflicts_arch: relations("Build-Conflicts-Arch")?,
+        build_conflicts_indep: relations("Build-Conflicts-Indep")?,
+        directory: String::new(),
+        files: Vec::new(),
+        format: String::new(),
+        extra_source_only: false,
+        package_list: Vec::new(),
+        section: String::new(),
+        testsuite: Vec::new(),
+        autobuild: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_stanzas_of_the_very_name_are_found() {
+        let hash = "0".repeat(64);
+        let stanza =
+            |name: &str| format!("Package: {name}\nVersion: 1\nChecksums-Sha256:\n {hash} 1 {name}.dsc\n\n");
+        let text = stanza("dash") + &stanza("dash-x") + &stanza("xdash");
+        let found = find_sources(&text, "dash");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].as_ref().unwrap().package, "dash");
+    }
+
+    #[test]
+    fn a_tree_tells_its_name_version_and_dependencies() {
+        let control = "Source: a\nBuild-Depends: debhelper-compat (= 13)\n\nPackage: a\nArchitecture: any\n\nPackage: a-doc\nArchitecture: all\n";
+        let record = tree_record("a (1:2.0-1) unstable; urgency=medium\n", control).unwrap();
+        assert_eq!((record.package.as_str(), record.version.upstream()), ("a", "2.0"));
+        assert_eq!(record.architectures, ["any", "all"]);
+        assert!(tree_record("no heading", control).unwrap_err().contains("must start with a line like"));
+    }
+}

@@ -1,0 +1,153 @@
+//! The part of installing packages that runs inside the root: preinst scripts and `dpkg --configure`.
+
+use std::path::PathBuf;
+
+use archmill_sandbox::{Command, Exit, Limits, Sandbox, SandboxError};
+
+use super::database;
+
+/// Environment of maintainer scripts, as apt and mmdebstrap give it.
+fn environment() -> Vec<(String, String)> {
+    [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", "/root"),
+        ("LANG", "C.UTF-8"),
+        ("LC_ALL", "C.UTF-8"),
+        ("LANGUAGE", "C.UTF-8"),
+        ("TZ", "UTC"),
+        ("TERM", "dumb"),
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+/// A package whose preinst is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preinst {
+    /// Package name.
+    pub package: String,
+    /// Its architecture.
+    pub arch: String,
+    /// The script.
+    pub script: Vec<u8>,
+}
+
+/// Why packages were not configured.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigureError {
+    /// The sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// A script or dpkg failed.
+    #[error("{what} failed in the build root: {how}; its last lines:\n{tail}")]
+    Failed {
+        /// What was run.
+        what: String,
+        /// How it ended.
+        how: String,
+        /// Its last output.
+        tail: String,
+    },
+    /// dpkg succeeded and yet not all is installed.
+    #[error("dpkg left packages that are not installed: {0}")]
+    Unfinished(String),
+    /// The user ended it.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// Runs what needs to run, with `env` added to the environment, and says what was printed to `output`.
+#[derive(Debug)]
+pub struct Configurer<'a> {
+    /// Where.
+    pub sandbox: &'a mut Sandbox,
+    /// More environment (the emulator's settings).
+    pub env: Vec<(String, String)>,
+    /// Limits for each script.
+    pub limits: Limits,
+}
+
+impl Configurer<'_> {
+    /// Runs preinst scripts where dpkg runs them: before the files of the package are there, from its own
+    /// folder, with its variables (deb-preinst(5), dpkg(1)).
+    pub fn preinst(
+        &mut self,
+        scripts: &[Preinst],
+        output: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ConfigureError> {
+        const FOLDER: &str = "/var/lib/dpkg/tmp.ci";
+        if scripts.is_empty() {
+            return Ok(());
+        }
+        self.sandbox.make_folder(FOLDER, 0o755, (0, 0))?;
+        for preinst in scripts {
+            let path = format!("{FOLDER}/preinst");
+            self.sandbox.write(&path, &preinst.script, 0o755, (0, 0))?;
+            let variables = [
+                ("DPKG_MAINTSCRIPT_PACKAGE", preinst.package.as_str()),
+                ("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1"),
+                ("DPKG_MAINTSCRIPT_ARCH", preinst.arch.as_str()),
+                ("DPKG_MAINTSCRIPT_NAME", "preinst"),
+                ("DPKG_ADMINDIR", "/var/lib/dpkg"),
+                ("DPKG_ROOT", ""),
+            ];
+            let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            self.run(&[&path, "install"], &variables, &format!("preinst of {}", preinst.package), output)?;
+        }
+        Ok(self.sandbox.remove(FOLDER)?)
+    }
+
+    /// Configures every package that is unpacked. No service may start meanwhile: the root has no init.
+    pub fn configure(&mut self, output: &mut dyn FnMut(&[u8])) -> Result<(), ConfigureError> {
+        const POLICY: &str = "/usr/sbin/policy-rc.d";
+        self.sandbox.write(POLICY, b"#!/bin/sh\nexit 101\n", 0o755, (0, 0))?;
+        let argv = ["dpkg", "--force-unsafe-io", "--configure", "--pending"];
+        self.run(&argv, &[], "dpkg --configure", output)?;
+        self.sandbox.remove(POLICY)?;
+        let status = self.sandbox.read("/var/lib/dpkg/status", 64 << 20)?;
+        let unfinished = database::not_installed(&String::from_utf8_lossy(&status));
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<String> =
+            unfinished.iter().map(|(name, status)| format!("{name} ({status})")).collect();
+        Err(ConfigureError::Unfinished(list.join(", ")))
+    }
+
+    fn run(
+        &mut self,
+        argv: &[&str],
+        variables: &[(String, String)],
+        what: &str,
+        output: &mut dyn FnMut(&[u8]),
+    ) -> Result<Exit, ConfigureError> {
+        let mut env = environment();
+        env.extend(self.env.iter().cloned());
+        env.extend(variables.iter().cloned());
+        let command = Command {
+            argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+            env,
+            cwd: PathBuf::from("/"),
+            uid: 0,
+            gid: 0,
+            umask: 0o22,
+            limits: self.limits.clone(),
+        };
+        let mut tail = crate::log::Tail::new(4000);
+        let exit = self.sandbox.run(&command, &mut |bytes| {
+            tail.push(bytes);
+            output(bytes);
+        })?;
+        match exit.status {
+            status if status.success() => Ok(exit),
+            archmill_sandbox::Status::Cancelled => Err(ConfigureError::Cancelled),
+            status => Err(ConfigureError::Failed {
+                what: what.to_owned(),
+                how: status.to_string(),
+                tail: tail.text(),
+            }),
+        }
+    }
+}
