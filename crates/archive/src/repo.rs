@@ -139,7 +139,7 @@ fn set_option(spec: &mut RepoSpec, name: &str, value: &str) {
                 value.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
         }
         "signed-by" if value.contains("-----BEGIN") => {
-            spec.signed_by = Some(SignedBy::Key(unfold_key(value)))
+            spec.signed_by = Some(SignedBy::Key(unfold_key(value)));
         }
         "signed-by" => spec.signed_by = Some(SignedBy::File(value.trim().into())),
         "trusted" => spec.trusted = yes,

@@ -2,20 +2,23 @@
 
 use std::path::PathBuf;
 
+use archmill_build::classify::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Builds Debian packages for any architecture on x86-64 machines.
 #[derive(Debug, Parser)]
-#[command(name = "archmill", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "archmill", version, max_term_width = 100, after_help = exit_codes())]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 success, 1 error, 2 usage, 10 build dependencies cannot be installed, \
-11 fetching failed, 12 the build root could not be made, 13 the build failed, 14 the package's tests failed, \
-15 a limit was reached, 16 this host lacks something (see `archmill doctor`), 130 cancelled";
+/// The table of exit codes, as it is in the code.
+fn exit_codes() -> String {
+    let lines = ExitCode::ALL.iter().map(|code| format!("  {:>3}  {}", code.code(), code.meaning()));
+    format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
 
 /// Subcommands.
 #[derive(Debug, Subcommand)]
@@ -115,6 +118,7 @@ pub(crate) struct ArchiveArgs {
 
 /// Limits; each ends the build with its own outcome.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "fields are named as the options are")]
 pub(crate) struct LimitArgs {
     /// Longest time for the build as a whole, such as 6h or 90m [default: 24h native, scaled when emulated]
     #[arg(long, value_name = "TIME")]
@@ -138,6 +142,7 @@ pub(crate) struct LimitArgs {
 
 /// `archmill build`
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct BuildArgs {
     /// A source package (NAME or NAME=VERSION), a .dsc (path or URL), or a source tree with debian/
     pub(crate) source: String,
@@ -157,8 +162,7 @@ pub(crate) struct BuildArgs {
     /// Folder for the results [default: ./NAME_VERSION_ARCH]
     #[arg(long, short = 'o', value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Run a command at a phase, as PHASE=COMMAND: setup, build-deps, pre-build, post-build and failed run in the
-    /// root as root; host-pre and host-post run on this host
+    /// Run a command at a phase, as PHASE=COMMAND: setup, pre-build, post-build and failed run in the root as root; host-pre and host-post run on this host
     #[arg(long = "hook", value_name = "PHASE=COMMAND")]
     pub(crate) hooks: Vec<String>,
     /// Open a shell in the root when the build fails

@@ -112,7 +112,7 @@ fn look(
     }
     let (found, program) =
         best.ok_or_else(|| format!("it has no {}", programs.first().map_or("qemu", |p| p.package)))?;
-    install(session, &suite.name, found, program, arch)
+    install(session, &suite.name, &found, program, arch)
 }
 
 struct Candidate {
@@ -148,7 +148,7 @@ fn newest(opened: &OpenedSuite, package: &str) -> Option<Candidate> {
 fn install(
     session: &Session<'_>,
     suite: &str,
-    found: Candidate,
+    found: &Candidate,
     program: &Program,
     arch: &Architecture,
 ) -> Result<Chosen, String> {

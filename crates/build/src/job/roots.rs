@@ -302,9 +302,9 @@ fn stages(
     // What comes later in the order may depend on what is in a late stage: it goes no earlier than the
     // latest before it that it could need.
     let mut highest = 0;
-    for at in 0..members.len() {
-        highest = highest.max(level[at]);
-        level[at] = highest;
+    for own in &mut level {
+        highest = highest.max(*own);
+        *own = highest;
     }
     let count = level.iter().max().map_or(0, |highest| highest + 1);
     (0..count)

@@ -356,7 +356,7 @@ pub fn interactive(
 ) -> Result<Status, JobError> {
     let shell = vec!["/bin/bash".to_owned(), "-i".to_owned()];
     let mut command = root_command(plan, if argv.is_empty() { shell } else { argv.to_vec() });
-    command.cwd = folder.to_owned();
+    folder.clone_into(&mut command.cwd);
     command.env.retain(|(name, _)| name != "TERM");
     command.env.push(("TERM".to_owned(), std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned())));
     if !as_root {

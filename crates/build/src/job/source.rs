@@ -38,7 +38,7 @@ impl Source {
         let path = Path::new(named);
         if named.contains("://") {
             Self::from_url(session, named)
-        } else if named.ends_with(".dsc") {
+        } else if path.extension().is_some_and(|kind| kind == "dsc") {
             Self::from_dsc(path)
         } else if path.is_dir() && (named.contains('/') || named == "." || named == "..") {
             Self::from_tree(path)
@@ -217,8 +217,8 @@ fn unknown(named: &str, suites: &[OpenedSuite]) -> String {
         .filter_map(|index| fs::read_to_string(&index.path).ok())
         .collect();
     let name = named.split('=').next().unwrap_or(named);
-    let names = texts.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("Package: "));
-    let near = nearest(name, names);
+    let known = texts.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("Package: "));
+    let near = nearest(name, known);
     let list: Vec<&str> = suites.iter().map(|suite| suite.spec.suite.as_str()).collect();
     let hint = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
     format!("there is no source package {named} in {}{hint}", list.join(", "))

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
+use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 
 use super::manifest::Manifest;
@@ -72,15 +73,15 @@ pub fn status_stanza(control: &str, conffiles: &[PathBuf]) -> String {
 }
 
 /// A package's file list, in the order of its archive, without what other packages took over.
-pub fn file_list(manifest: &Manifest, lost: &HashSet<PathBuf>) -> Vec<u8> {
+pub fn file_list(manifest: &Manifest, lost: &HashSet<PathBuf, impl BuildHasher>) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt as _;
-    let mut list = b"/.\n".to_vec();
+    let mut text = b"/.\n".to_vec();
     for entry in manifest.entries.iter().filter(|entry| !lost.contains(entry.path.as_path())) {
-        list.push(b'/');
-        list.extend_from_slice(entry.path.as_path().as_os_str().as_bytes());
-        list.push(b'\n');
+        text.push(b'/');
+        text.extend_from_slice(entry.path.as_path().as_os_str().as_bytes());
+        text.push(b'\n');
     }
-    list
+    text
 }
 
 /// What packages wait for: the `triggers/` folder.
@@ -142,7 +143,7 @@ pub fn activated<'a>(interests: &[(String, String)], paths: impl Iterator<Item =
             }
         }
     }
-    hit.into_iter().map(|trigger| format!("{trigger} -\n")).collect()
+    hit.into_iter().fold(String::new(), |text, trigger| text + &trigger + " -\n")
 }
 
 /// Splits `status` into stanzas and says which packages are not "install ok installed", with the
