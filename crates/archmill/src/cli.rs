@@ -168,9 +168,6 @@ pub(crate) struct BuildArgs {
     /// Open a shell in the root when the build fails
     #[arg(long)]
     pub(crate) shell_on_failure: bool,
-    /// Keep the build's root for `archmill debug` even when it succeeds
-    #[arg(long)]
-    pub(crate) keep: bool,
     /// Print the build record to standard output, and nothing else there
     #[arg(long)]
     pub(crate) json: bool,
@@ -208,12 +205,12 @@ pub(crate) struct DebugArgs {
     /// Folder for downloads and build roots
     #[arg(long, value_name = "DIR", env = "ARCHMILL_CACHE")]
     pub(crate) cache: Option<PathBuf>,
-    /// Run the failing command again under QEMU's system call trace
+    /// Let QEMU print the system calls of what is run
     #[arg(long)]
     pub(crate) strace: bool,
-    /// Let emulated programs wait for gdb on this port of the sandbox's loopback
-    #[arg(long, value_name = "PORT")]
-    pub(crate) gdb: Option<u16>,
+    /// Let what is run wait for gdb: the command after `--` stops at its first instruction
+    #[arg(long, requires = "command")]
+    pub(crate) gdb: bool,
     /// Be root in the shell, not the build user
     #[arg(long)]
     pub(crate) root: bool,

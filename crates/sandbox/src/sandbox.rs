@@ -90,6 +90,14 @@ impl Sandbox {
         }
     }
 
+    /// The process (as the host numbers it) whose root folder is that of the sandbox.
+    pub fn pid(&self) -> u32 {
+        let own = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
+        let first = children.ok().and_then(|list| list.split_whitespace().next()?.parse().ok());
+        first.unwrap_or(own)
+    }
+
     /// How memory and processes are counted and limited.
     pub fn accounting(&self) -> &'static str {
         self.cgroup.as_ref().map_or("supervisor", Cgroup::flavour)

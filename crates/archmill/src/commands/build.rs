@@ -32,6 +32,7 @@ pub(crate) fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
     request.limits = setup::limits(&args.limits, &config, emulated)?;
     let output = Output { out: args.out.clone(), json: args.json, shell_on_failure: args.shell_on_failure };
     build(&session, &request, &hooks, &output, &terminal, &|session, request| job::plan(session, request))
+        .map(|(code, _)| code)
 }
 
 /// Where results go and what is printed.
@@ -52,7 +53,7 @@ pub(crate) fn build(
     output: &Output,
     terminal: &Terminal,
     make_plan: MakePlan<'_>,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Result<(ExitCode, BuildRecord)> {
     let started = Timestamp::now();
     host_hooks(hooks, "host-pre")?;
     let plan = make_plan(session, request);
@@ -70,13 +71,14 @@ pub(crate) fn build(
     let log = LogWriter::new(vec![Sink::file(&log_path, file), Sink::live(live)]);
     let mut progress =
         Progress::new(log, out.clone(), header, request.source.clone(), output.shell_on_failure);
+    progress.hooks.clone_from(&hooks.list);
     let record = match plan {
         Ok(plan) => with_plan(session, request, &plan, hooks, &mut progress)?,
         Err(error) => failed(request, None, error, &mut progress)?,
     };
     terminal.event(Event::Results(&out));
     host_hooks(hooks, "host-post")?;
-    tell(&record, output.json, &log_path)
+    Ok((tell(&record, output.json, &log_path)?, record))
 }
 
 fn with_plan(

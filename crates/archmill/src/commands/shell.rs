@@ -27,7 +27,8 @@ pub(crate) fn run(args: &ShellArgs) -> anyhow::Result<ExitCode> {
     } else {
         job::unpack_source(&session, &plan, &mut sandbox, &mut |_| {})?
     };
-    let status = job::interactive(&mut sandbox, &plan, &folder, args.root, &args.command);
+    let status =
+        job::interactive(&mut sandbox, &job::emulator_environment(&plan), &folder, args.root, &args.command);
     sandbox.finish();
     session.remove(&[work.path().to_owned()]).map_err(anyhow::Error::msg)?;
     Ok(match status? {

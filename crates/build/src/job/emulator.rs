@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{During as _, JobError};
 use super::session::Session;
 use crate::classify::Phase;
-use crate::record::Emulator;
+use crate::record::{Emulator, EmulatorDeb};
 use crate::report::Event;
 use crate::root::tasks::{UnpackArgs, UnpackJob};
 
@@ -117,7 +117,9 @@ fn look(
 
 struct Candidate {
     version: archmill_deb::Version,
-    file: PoolFile,
+    uri: String,
+    path: String,
+    expected: Expected,
 }
 
 fn newest(opened: &OpenedSuite, package: &str) -> Option<Candidate> {
@@ -137,8 +139,12 @@ fn newest(opened: &OpenedSuite, package: &str) -> Option<Candidate> {
             };
             if best.as_ref().is_none_or(|best| version > best.version) {
                 let expected = Expected { sha256: sha256.to_owned(), size };
-                let file = PoolFile { url: format!("{}/{path}", opened.spec.uri), expected };
-                best = Some(Candidate { version, file });
+                best = Some(Candidate {
+                    version,
+                    uri: opened.spec.uri.clone(),
+                    path: path.to_owned(),
+                    expected,
+                });
             }
         }
     }
@@ -152,35 +158,63 @@ fn install(
     program: &Program,
     arch: &Architecture,
 ) -> Result<Chosen, String> {
-    let folder = session.folder("unpacked").join(&found.file.expected.sha256);
-    let path = folder.join("files").join(&program.path);
-    if !path.is_file() {
-        session.step(&format!("QEMU {} from {suite}", found.version));
-        let size = found.file.expected.size;
-        session.report.event(Event::Begin { what: "downloading QEMU", total: size, bytes: true });
-        let fetched = fetch_all(
-            &session.fetcher,
-            &session.folder("pool"),
-            std::slice::from_ref(&found.file),
-            1,
-            &session.progress(),
-        );
-        session.report.event(Event::End);
-        let deb = fetched.map_err(|error| error.to_string())?.remove(0);
-        super::roots::unpack_into(session, &[(deb, folder)])?;
-    }
+    let deb = EmulatorDeb {
+        uri: found.uri.clone(),
+        path: found.path.clone(),
+        sha256: found.expected.sha256.clone(),
+        size_bytes: found.expected.size,
+        program: program.path.clone(),
+    };
+    let version = found.version.to_string();
+    let path = unpacked(session, &deb, &version, suite)?;
     let measured = crate::artifacts::measure(&path).map_err(|error| {
-        format!("{} {} has no static emulator for {}: {error}", program.package, found.version, arch.debian)
+        format!("{} {version} has no static emulator for {}: {error}", program.package, arch.debian)
     })?;
     let emulator = Emulator {
         package: program.package.to_owned(),
-        version: found.version.to_string(),
+        version,
         suite: suite.to_owned(),
         sha256: measured.sha256,
         cpu_model: None,
         binfmt_flags: FLAGS.to_owned(),
+        deb,
     };
     Ok(Chosen { program: path, emulator })
+}
+
+/// The program out of its package, in the cache.
+fn unpacked(session: &Session<'_>, deb: &EmulatorDeb, version: &str, suite: &str) -> Result<PathBuf, String> {
+    let folder = session.folder("unpacked").join(&deb.sha256);
+    let path = folder.join("files").join(&deb.program);
+    if !path.is_file() {
+        session.step(&format!("QEMU {version} from {suite}"));
+        session.report.event(Event::Begin { what: "downloading QEMU", total: deb.size_bytes, bytes: true });
+        let expected = Expected { sha256: deb.sha256.clone(), size: deb.size_bytes };
+        let file = PoolFile { url: format!("{}/{}", deb.uri, deb.path), expected };
+        let pool = session.folder("pool");
+        let fetched = fetch_all(&session.fetcher, &pool, &[file], 1, &session.progress());
+        session.report.event(Event::End);
+        let deb = fetched.map_err(|error| error.to_string())?.remove(0);
+        super::roots::unpack_into(session, &[(deb, folder)])?;
+    }
+    Ok(path)
+}
+
+/// The very emulator of a build record.
+pub(super) fn recorded(session: &Session<'_>, emulator: &Emulator) -> Result<Chosen, JobError> {
+    let program =
+        unpacked(session, &emulator.deb, &emulator.version, &emulator.suite).during(Phase::FetchPackages)?;
+    let measured = crate::artifacts::measure(&program).during(Phase::Host)?;
+    if measured.sha256 != emulator.sha256 {
+        let message = format!(
+            "{} is not the emulator of the record: its SHA-256 is {} and should be {}",
+            program.display(),
+            measured.sha256,
+            emulator.sha256
+        );
+        return Err(JobError::new(Phase::Host, message));
+    }
+    Ok(Chosen { program, emulator: emulator.clone() })
 }
 
 /// Debian's name for this machine.

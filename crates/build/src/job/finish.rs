@@ -44,6 +44,8 @@ pub struct Progress<'a> {
     pub job: String,
     /// Whether to open a shell when the build fails.
     pub shell_on_failure: bool,
+    /// Commands of the user's, for the record.
+    pub hooks: Vec<(String, String)>,
     phases: Vec<PhaseUse>,
     began: Option<(Phase, Timestamp)>,
     resources: Resources,
@@ -74,12 +76,18 @@ impl<'a> Progress<'a> {
             header,
             job,
             shell_on_failure,
+            hooks: Vec::new(),
             phases: Vec::new(),
             began: None,
             resources: Resources::default(),
             accounting: "supervisor".to_owned(),
             warnings: Vec::new(),
         }
+    }
+
+    /// The end of the log.
+    pub fn tail(&self) -> String {
+        self.log.tail().clone()
     }
 
     /// Writes to the log.
@@ -189,7 +197,7 @@ impl<'a> Progress<'a> {
             archmill_version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.header.started,
             finished,
-            request: record_request(request, plan),
+            request: record_request(request, plan, &self.hooks),
             inputs: inputs(plan, &self.accounting),
             phases: std::mem::take(&mut self.phases),
             resources: std::mem::take(&mut self.resources),
@@ -202,7 +210,11 @@ impl<'a> Progress<'a> {
     }
 }
 
-fn record_request(request: &Request, plan: Option<&Plan>) -> crate::record::Request {
+fn record_request(
+    request: &Request,
+    plan: Option<&Plan>,
+    hooks: &[(String, String)],
+) -> crate::record::Request {
     let ms = |duration: Option<std::time::Duration>| {
         duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
     };
@@ -217,7 +229,7 @@ fn record_request(request: &Request, plan: Option<&Plan>) -> crate::record::Requ
             .or(request.build_type)
             .unwrap_or(crate::command::BuildType::Any),
         profiles: request.all_profiles(),
-        options: request.options.clone(),
+        options: request.all_options(),
         jobs: request.jobs,
         limits: LimitSettings {
             time_ms: ms(request.limits.total),
@@ -227,7 +239,7 @@ fn record_request(request: &Request, plan: Option<&Plan>) -> crate::record::Requ
             disk_bytes: request.limits.disk,
             log_bytes: request.limits.log,
         },
-        hooks: Vec::new(),
+        hooks: hooks.to_vec(),
         environment: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! From a source to the exact set of packages of its build root.
 
 use std::fs;
+use std::path::Path;
 
 use archmill_archive::{OpenedSuite, RepoSpec, Suite};
 use archmill_deb::deb::DebReader;
@@ -110,9 +111,18 @@ impl Request {
         }
         profiles
     }
+
+    /// Words for DEB_BUILD_OPTIONS, with `nocheck` where the tests are left out.
+    pub fn all_options(&self) -> Vec<String> {
+        let mut options = self.options.clone();
+        if self.no_check && !options.iter().any(|option| option == "nocheck") {
+            options.push("nocheck".to_owned());
+        }
+        options
+    }
 }
 
-fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bool), JobError> {
+pub(super) fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bool), JobError> {
     match (request.mode, session.host.execution(request.arch)) {
         (Some(Mode::Native), Execution::Emulated) => {
             let message = format!(
@@ -184,16 +194,22 @@ fn texts(
         }
     }
     for path in &session.setup.extra_packages {
-        texts.push(IndexText::local(local_stanza(path).during(Phase::Resolve)?, path.display().to_string()));
+        let full = fs::canonicalize(path)
+            .map_err(|error| format!("--extra-package {}: {error}", path.display()))
+            .during(Phase::Resolve)?;
+        let full = full.display().to_string();
+        let stanza = local_stanza(path, &full)
+            .map_err(|error| format!("--extra-package {error}"))
+            .during(Phase::Resolve)?;
+        texts.push(IndexText::local(stanza, full));
         owners.push(None);
     }
     Ok((texts, owners))
 }
 
-/// A stanza for a .deb given by hand: its control file, with where it is.
-fn local_stanza(path: &std::path::Path) -> Result<String, String> {
-    let named = |error: &dyn std::fmt::Display| format!("--extra-package {}: {error}", path.display());
-    let path_text = fs::canonicalize(path).map_err(|error| named(&error))?;
+/// The stanza that an index would have for a .deb: its control file, with where it is.
+pub(super) fn local_stanza(path: &Path, filename: &str) -> Result<String, String> {
+    let named = |error: &dyn std::fmt::Display| format!("{filename}: {error}");
     let file = fs::File::open(path).map_err(|error| named(&error))?;
     let mut reader = DebReader::new(std::io::BufReader::new(file)).map_err(|error| named(&error))?;
     let control = reader.control().map_err(|error| named(&error))?;
@@ -201,15 +217,19 @@ fn local_stanza(path: &std::path::Path) -> Result<String, String> {
         control.files.get("control").map(|(_, text)| String::from_utf8_lossy(text).trim().to_owned());
     let measured = crate::artifacts::measure(path).map_err(|error| named(&error))?;
     Ok(format!(
-        "{}\nFilename: {}\nSize: {}\nSHA256: {}\n\n",
+        "{}\nFilename: {filename}\nSize: {}\nSHA256: {}\n\n",
         control.unwrap_or_default(),
-        path_text.display(),
         measured.size_bytes,
         measured.sha256
     ))
 }
 
-fn solve_request(source: &Source, build_type: BuildType, arch: &Arch, profiles: &[String]) -> SolveRequest {
+pub(super) fn solve_request(
+    source: &Source,
+    build_type: BuildType,
+    arch: &Arch,
+    profiles: &[String],
+) -> SolveRequest {
     let record = &source.record;
     let mut depends = record.build_depends.reduce(arch, profiles).0;
     let mut conflicts = record.build_conflicts.reduce(arch, profiles).0;

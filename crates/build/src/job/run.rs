@@ -3,14 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use archmill_emulate::Architecture;
 use archmill_sandbox::cleanup::WorkFolder;
 use archmill_sandbox::{
-    Command, Exit, GAIN_ROOT_CLIENT, GainRoot, Limits, RootFs, Sandbox, SandboxSpec, Status, Upper,
+    Command, Exit, GAIN_ROOT_CLIENT, GainRoot, Limits, Mount, MountSource, RootFs, Sandbox, SandboxSpec,
+    Status, Upper,
 };
 use jiff::Timestamp;
 
+use super::emulator::Chosen;
 use super::error::{During as _, JobError};
 use super::finish::{Finished, Progress};
+use super::kept::Kept;
 use super::plan::Plan;
 use super::roots::Root;
 use super::session::{Request, Session};
@@ -22,7 +26,7 @@ use crate::log::Section;
 pub const BUILD_USER: (&str, u32) = ("buildd", 2952);
 
 /// Where sources are unpacked.
-const BUILD_FOLDER: &str = "/build/reproducible-path";
+pub(super) const BUILD_FOLDER: &str = "/build/reproducible-path";
 const GAIN_ROOT: &str = "/run/archmill/gain-root";
 
 /// Commands of the user's, each at its phase.
@@ -42,6 +46,15 @@ impl Hooks {
     }
 }
 
+/// What a sandbox for building is opened with.
+pub(super) struct Opening<'a> {
+    pub(super) arch: &'static Architecture,
+    pub(super) stack: Vec<PathBuf>,
+    pub(super) upper: Upper,
+    pub(super) emulator: Option<&'a Chosen>,
+    pub(super) personality_32: bool,
+}
+
 /// A sandbox over a root, with the build user and the gain-root client in place.
 pub fn open_sandbox(
     session: &Session<'_>,
@@ -50,32 +63,83 @@ pub fn open_sandbox(
     root: &Root,
     work: &WorkFolder,
 ) -> Result<Sandbox, JobError> {
-    let part = |name: &str| -> Result<PathBuf, JobError> {
-        let path = work.path().join(name);
-        session.map.create_folder(&path).during(Phase::Host)?;
-        Ok(path)
-    };
     // What a 32-bit program under emulation writes goes to memory: see ARCHITECTURE.md.
     let upper = if request.arch.bits == 32 && plan.emulator.is_some() {
         Upper::Memory(request.limits.disk.unwrap_or_else(half_of_memory))
     } else {
-        Upper::Folder { upper: part("upper")?, work: part("overlay")?, volatile: true }
+        let upper = part(session, work, UPPER)?;
+        Upper::Folder { upper, work: part(session, work, "overlay")?, volatile: true }
     };
-    let spec = SandboxSpec {
-        root: RootFs { lower: root.stack.clone(), mountpoint: part("mnt")?, upper },
-        mounts: Vec::new(),
-        hostname: "archmill".to_owned(),
-        binfmt: plan.emulator.iter().map(|chosen| chosen.binfmt(request.arch)).collect::<Result<_, _>>()?,
+    let opening = Opening {
+        arch: request.arch,
+        stack: root.stack.clone(),
+        upper,
+        emulator: plan.emulator.as_ref(),
         personality_32: plan.personality_32,
-        account_executables: true,
-        gain_root: Some(GainRoot { uid: BUILD_USER.1, gid: BUILD_USER.1, tree: BUILD_FOLDER.into() }),
     };
-    let sandbox = Sandbox::start(&session.map, &spec, session.canceller.clone()).during(Phase::Host)?;
+    let sandbox = open(session, opening, work)?;
     prepare(&sandbox).during(Phase::Root)?;
     Ok(sandbox)
 }
 
-fn half_of_memory() -> u64 {
+/// The part of a working folder that holds what a build wrote.
+pub(super) const UPPER: &str = "upper";
+/// Where a build in memory can leave what is to outlive it.
+pub(super) const KEEP: &str = "/run/archmill/keep";
+
+pub(super) fn part(session: &Session<'_>, work: &WorkFolder, name: &str) -> Result<PathBuf, JobError> {
+    let path = work.path().join(name);
+    session.map.create_folder(&path).during(Phase::Host)?;
+    Ok(path)
+}
+
+/// A sandbox; if it is in memory, with a folder of the disk for what is to be kept.
+pub(super) fn open(
+    session: &Session<'_>,
+    opening: Opening<'_>,
+    work: &WorkFolder,
+) -> Result<Sandbox, JobError> {
+    match opening.upper {
+        Upper::Memory(_) => open_with(session, opening, work, &part(session, work, "keep")?),
+        Upper::Folder { .. } => start(session, opening, work, Vec::new()),
+    }
+}
+
+/// A sandbox with the folder `kept` at [`KEEP`].
+pub(super) fn open_with(
+    session: &Session<'_>,
+    opening: Opening<'_>,
+    work: &WorkFolder,
+    kept: &Path,
+) -> Result<Sandbox, JobError> {
+    let source = MountSource::Bind { from: kept.to_owned(), writable: true };
+    let mount = Mount { target: KEEP.trim_start_matches('/').into(), source };
+    start(session, opening, work, vec![mount])
+}
+
+fn start(
+    session: &Session<'_>,
+    opening: Opening<'_>,
+    work: &WorkFolder,
+    mounts: Vec<Mount>,
+) -> Result<Sandbox, JobError> {
+    let spec = SandboxSpec {
+        root: RootFs { lower: opening.stack, mountpoint: part(session, work, "mnt")?, upper: opening.upper },
+        mounts,
+        hostname: "archmill".to_owned(),
+        binfmt: opening
+            .emulator
+            .iter()
+            .map(|chosen| chosen.binfmt(opening.arch))
+            .collect::<Result<_, _>>()?,
+        personality_32: opening.personality_32,
+        account_executables: true,
+        gain_root: Some(GainRoot { uid: BUILD_USER.1, gid: BUILD_USER.1, tree: BUILD_FOLDER.into() }),
+    };
+    Sandbox::start(&session.map, &spec, session.canceller.clone()).during(Phase::Host)
+}
+
+pub(super) fn half_of_memory() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kib = total.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
@@ -83,7 +147,7 @@ fn half_of_memory() -> u64 {
 }
 
 /// The build user, a hosts file, the folder to build in.
-fn prepare(sandbox: &Sandbox) -> Result<(), archmill_sandbox::SandboxError> {
+pub(super) fn prepare(sandbox: &Sandbox) -> Result<(), archmill_sandbox::SandboxError> {
     let (name, id) = BUILD_USER;
     let append = |path: &str, line: String, mode: u32, gid: u32| {
         let mut text = String::from_utf8_lossy(&sandbox.read(path, 1 << 20)?).into_owned();
@@ -215,7 +279,7 @@ fn run(
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec();
-    env.extend(plan.emulator.iter().flat_map(super::emulator::Chosen::environment));
+    env.extend(plan.emulator.iter().flat_map(Chosen::environment));
     let command =
         Command { argv, env, cwd: cwd.to_owned(), uid: BUILD_USER.1, gid: BUILD_USER.1, umask: 0o22, limits };
     sandbox.run(&command, output).during(Phase::Unpack)
@@ -257,14 +321,21 @@ fn build_in(
     let folder = unpack_source(session, plan, &mut sandbox, &mut |bytes| progress.output(bytes))?;
     progress.end(Phase::Unpack, None);
     run_hooks(&mut sandbox, plan, hooks, "pre-build", progress)?;
-    let exit = dpkg(&mut sandbox, request, plan, &folder, progress)?;
+    let (command, exit) = dpkg(&mut sandbox, request, plan, &folder, progress)?;
     let finished = super::finish::finish(session, request, plan, &mut sandbox, &exit, progress);
     let failed = finished.as_ref().map_or(true, |finished| !finished.successful);
     run_hooks(&mut sandbox, plan, hooks, if failed { "failed" } else { "post-build" }, progress)?;
     if failed && progress.shell_on_failure {
-        interactive(&mut sandbox, plan, &folder, false, &[])?;
+        interactive(&mut sandbox, &emulator_environment(plan), &folder, false, &[])?;
     }
-    sandbox.finish();
+    if failed && exit.status != Status::Cancelled {
+        let kept = Kept::new(request, plan, root, &command, &progress.tail());
+        if let Err(error) = kept.keep(session, sandbox, work) {
+            progress.warnings.push(format!("the failed build's root was not kept: {error}"));
+        }
+    } else {
+        sandbox.finish();
+    }
     finished
 }
 
@@ -274,7 +345,7 @@ fn dpkg(
     plan: &Plan,
     folder: &Path,
     progress: &mut Progress<'_>,
-) -> Result<Exit, JobError> {
+) -> Result<(Command, Exit), JobError> {
     let input = CommandInput {
         build_type: plan.build_type,
         user: BUILD_USER.0.to_owned(),
@@ -285,7 +356,7 @@ fn dpkg(
         no_check: request.no_check,
         maintainer: None,
         gain_root: Some(GAIN_ROOT.into()),
-        environment: plan.emulator.iter().flat_map(super::emulator::Chosen::environment).collect(),
+        environment: plan.emulator.iter().flat_map(Chosen::environment).collect(),
     };
     let command = dpkg_buildpackage(&input);
     progress.log(|log| log.subheading("User Environment"))?;
@@ -308,7 +379,7 @@ fn dpkg(
     progress.end(Phase::Build, Some(&exit));
     progress.log(|log| log.build_finished(Timestamp::now(), exit.status.success()))?;
     progress.check_log()?;
-    Ok(exit)
+    Ok((command, exit))
 }
 
 fn run_hooks(
@@ -333,31 +404,54 @@ fn run_hooks(
 }
 
 fn root_command(plan: &Plan, argv: Vec<String>) -> Command {
-    let mut env: Vec<(String, String)> = [
-        ("PATH", PATH),
-        ("LC_ALL", "C.UTF-8"),
-        ("HOME", "/root"),
-        ("TERM", "dumb"),
-        ("DEBIAN_FRONTEND", "noninteractive"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec();
-    env.extend(plan.emulator.iter().flat_map(super::emulator::Chosen::environment));
+    let mut settings = emulator_environment(plan);
+    settings.push(("TERM".to_owned(), "dumb".to_owned()));
+    command_of_root(argv, settings)
+}
+
+/// A command of root in the sandbox; `settings` win over the usual environment.
+fn command_of_root(argv: Vec<String>, settings: Vec<(String, String)>) -> Command {
+    let usual =
+        [("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("HOME", "/root"), ("DEBIAN_FRONTEND", "noninteractive")];
+    let mut env: Vec<(String, String)> = usual
+        .into_iter()
+        .filter(|(name, _)| settings.iter().all(|(own, _)| own != name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    env.extend(settings);
     Command { argv, env, cwd: "/".into(), uid: 0, gid: 0, umask: 0o22, limits: Limits::default() }
 }
 
-/// A shell or a command on the user's terminal, in `folder`; as root if `as_root`.
+/// Runs a command as root, its output thrown away.
+pub(super) fn quietly(
+    sandbox: &mut Sandbox,
+    settings: Vec<(String, String)>,
+    argv: &[&str],
+) -> Result<(), String> {
+    let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+    let exit =
+        sandbox.run(&command_of_root(argv, settings), &mut |_| {}).map_err(|error| error.to_string())?;
+    if exit.status.success() { Ok(()) } else { Err(exit.status.to_string()) }
+}
+
+/// What the emulator is told by its environment.
+pub fn emulator_environment(plan: &Plan) -> Vec<(String, String)> {
+    plan.emulator.iter().flat_map(Chosen::environment).collect()
+}
+
+/// A shell or a command on the user's terminal, in `folder`, as root if `as_root`; `settings` are added to the
+/// environment.
 pub fn interactive(
     sandbox: &mut Sandbox,
-    plan: &Plan,
+    settings: &[(String, String)],
     folder: &Path,
     as_root: bool,
     argv: &[String],
 ) -> Result<Status, JobError> {
     let shell = vec!["/bin/bash".to_owned(), "-i".to_owned()];
-    let mut command = root_command(plan, if argv.is_empty() { shell } else { argv.to_vec() });
+    let argv_or_shell = if argv.is_empty() { shell } else { argv.to_vec() };
+    let mut command = command_of_root(argv_or_shell, settings.to_vec());
     folder.clone_into(&mut command.cwd);
-    command.env.retain(|(name, _)| name != "TERM");
     command.env.push(("TERM".to_owned(), std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned())));
     if !as_root {
         (command.uid, command.gid) = (BUILD_USER.1, BUILD_USER.1);

@@ -100,7 +100,7 @@ impl Source {
     }
 
     /// Gets all files; the hashes come from an index that is verified, or from the .dsc that the user named.
-    fn fetch(
+    pub(super) fn fetch(
         session: &Session<'_>,
         record: SourceRecord,
         base: &str,

@@ -102,6 +102,23 @@ pub struct Emulator {
     pub cpu_model: Option<String>,
     /// Flags of its binfmt entry, such as `FPC`.
     pub binfmt_flags: String,
+    /// The .deb that it is out of.
+    pub deb: EmulatorDeb,
+}
+
+/// Where an emulator's package is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmulatorDeb {
+    /// URI of the archive.
+    pub uri: String,
+    /// Path in the archive.
+    pub path: String,
+    /// SHA-256 of the .deb.
+    pub sha256: String,
+    /// Size of the .deb, bytes.
+    pub size_bytes: u64,
+    /// The program's path in the package.
+    pub program: String,
 }
 
 /// The machine that built.

@@ -57,6 +57,13 @@ fn record() -> BuildRecord {
                 sha256: sha256('d'),
                 cpu_model: Some("cortex-a53".to_owned()),
                 binfmt_flags: "FPC".to_owned(),
+                deb: EmulatorDeb {
+                    uri: "http://deb.example.org/debian".to_owned(),
+                    path: "pool/main/q/qemu/qemu-user_10.0.2+ds-2_amd64.deb".to_owned(),
+                    sha256: sha256('e'),
+                    size_bytes: 30_000_000,
+                    program: "usr/bin/qemu-aarch64".to_owned(),
+                },
             }),
             host: Host {
                 kernel: "6.12.57+deb13-amd64".to_owned(),

@@ -1,0 +1,255 @@
+//! A plan out of a build record: the same inputs again, found by their hashes, nothing chosen anew.
+
+use std::path::Path;
+use std::time::Duration;
+
+use archmill_archive::{Expected, OpenedSuite, PoolFile, RepoSpec, fetch_all};
+use archmill_deb::{Arch, Dsc, Release};
+use archmill_sandbox::Limits;
+use archmill_solve::{IndexText, Order, Universe, solve};
+
+use super::error::{During as _, JobError};
+use super::plan::{Mode, Plan, local_stanza, mode, solve_request};
+use super::session::{Request, Session};
+use super::source::Source;
+use crate::classify::Phase;
+use crate::record::{BuildRecord, PackageInput, SourceFile, SourceInput};
+use crate::report::Event;
+
+/// What a mirror that has moved on leaves the user to do.
+const GONE: &str =
+    "a mirror keeps only current versions: give one that keeps old ones (a snapshot) with --mirror";
+
+impl Request {
+    /// What a record says was asked for.
+    pub fn of_record(record: &BuildRecord) -> Result<Self, JobError> {
+        let asked = &record.request;
+        let ms = |ms: Option<u64>| ms.map(Duration::from_millis);
+        Ok(Self {
+            source: asked.source.clone(),
+            suite: asked.suite.clone(),
+            arch: archmill_emulate::find(&asked.arch).during(Phase::Host)?,
+            mode: match asked.mode.as_str() {
+                "native" => Some(Mode::Native),
+                "emulated" => Some(Mode::Emulated),
+                _ => None,
+            },
+            build_type: Some(asked.build_type),
+            profiles: asked.profiles.clone(),
+            options: asked.options.clone(),
+            no_check: false,
+            jobs: asked.jobs,
+            limits: Limits {
+                total: ms(asked.limits.time_ms),
+                silence: ms(asked.limits.silence_ms),
+                memory: asked.limits.memory_bytes,
+                processes: asked.limits.processes,
+                disk: asked.limits.disk_bytes,
+                log: asked.limits.log_bytes,
+            },
+        })
+    }
+}
+
+/// The plan that a record tells of. `mirror` stands in for the archives that the record names.
+pub fn plan_of_record(
+    session: &Session<'_>,
+    request: &Request,
+    record: &BuildRecord,
+    mirror: Option<&str>,
+) -> Result<Plan, JobError> {
+    let Some(recorded) = &record.inputs.source else {
+        let message = "the record names no source files (its build was of a tree, or failed before its source was known); \
+             replay needs the build of a .dsc or of a package of an archive";
+        return Err(JobError::new(Phase::FetchSource, message));
+    };
+    let suites: Vec<OpenedSuite> = record
+        .inputs
+        .repositories
+        .iter()
+        .map(|repository| OpenedSuite {
+            spec: RepoSpec {
+                uri: archive_uri(&repository.uri, mirror),
+                suite: repository.suite.clone(),
+                components: Vec::new(),
+                signed_by: None,
+                trusted: false,
+                check_valid_until: false,
+                architectures: Vec::new(),
+                sources: true,
+                binaries: true,
+            },
+            release: Release::default(),
+            release_sha256: repository.inrelease_sha256.clone().unwrap_or_default(),
+            packages: Vec::new(),
+            sources: Vec::new(),
+        })
+        .collect();
+    let source = source(session, request, recorded, &suites)?;
+    let arch: Arch = request.arch.debian.parse().during(Phase::Host)?;
+    let (mode, personality_32) = mode(session, request)?;
+    let (texts, index_suite) = texts(session, &record.inputs.packages, &suites)?;
+    let universe = Universe::new(texts, &arch, &[]);
+    let wanted = solve_request(&source, record.request.build_type, &arch, &request.all_profiles());
+    let set = solve(&universe, &wanted).during(Phase::Resolve)?;
+    same_packages(&set.packages, &record.inputs.packages)?;
+    let order = Order::new(&universe, &set);
+    let pre_depends = (0..set.packages.len()).map(|at| order.pre_depends_closure(at)).collect();
+    let emulator = match (mode, &record.inputs.emulator) {
+        (Mode::Native, _) => None,
+        (Mode::Emulated, Some(emulator)) => {
+            let mut emulator = emulator.clone();
+            emulator.deb.uri = archive_uri(&emulator.deb.uri, mirror);
+            Some(super::emulator::recorded(session, &emulator)?)
+        }
+        (Mode::Emulated, None) => {
+            return Err(JobError::new(
+                Phase::Host,
+                "the record is of an emulated build and names no emulator",
+            ));
+        }
+    };
+    Ok(Plan {
+        source,
+        build_type: record.request.build_type,
+        set,
+        suites,
+        index_suite,
+        order: order.configure_order(),
+        pre_depends,
+        mode,
+        personality_32,
+        emulator,
+    })
+}
+
+/// Security updates are beside the main archive on a mirror, not in it.
+fn archive_uri(recorded: &str, mirror: Option<&str>) -> String {
+    match mirror {
+        Some(mirror) if recorded.trim_end_matches('/').ends_with("-security") => {
+            format!("{}-security", mirror.trim_end_matches('/'))
+        }
+        Some(mirror) => mirror.trim_end_matches('/').to_owned(),
+        None => recorded.to_owned(),
+    }
+}
+
+fn source(
+    session: &Session<'_>,
+    request: &Request,
+    recorded: &SourceInput,
+    suites: &[OpenedSuite],
+) -> Result<Source, JobError> {
+    let place = recorded.repository.and_then(|number| suites.get(number)).zip(recorded.directory.as_ref());
+    let source = if let Some((suite, directory)) = place {
+        let base = format!("{}/{directory}", suite.spec.uri);
+        let dsc = pool_file(&base, &recorded.dsc);
+        session.step(&format!("source {} {} of the record", recorded.package, recorded.version));
+        let path = fetch(session, "downloading the .dsc", &[dsc], Phase::FetchSource)?.remove(0);
+        let text = std::fs::read_to_string(&path).during(Phase::FetchSource)?;
+        let mut record = Dsc::parse(&text)
+            .map_err(|error| format!("{}: {error}", recorded.dsc.name))
+            .during(Phase::FetchSource)?
+            .record;
+        record.directory.clone_from(directory);
+        record.files.push(archmill_deb::SourceFile {
+            name: recorded.dsc.name.clone(),
+            size: recorded.dsc.size_bytes,
+            sha256: recorded.dsc.sha256.clone(),
+        });
+        Source::fetch(session, record, &base, recorded.repository)?
+    } else {
+        Source::get(session, &request.source, &[])?
+    };
+    let had = source.files.iter().map(|(file, _)| (&file.name, &file.sha256));
+    let wanted = std::iter::once(&recorded.dsc).chain(&recorded.files).map(|file| (&file.name, &file.sha256));
+    let (mut had, mut wanted): (Vec<_>, Vec<_>) = (had.collect(), wanted.collect());
+    had.sort();
+    wanted.sort();
+    if had != wanted {
+        let message = format!("{} is no longer the source that was built: its files differ", request.source);
+        return Err(JobError::new(Phase::FetchSource, message));
+    }
+    Ok(source)
+}
+
+fn pool_file(base: &str, file: &SourceFile) -> PoolFile {
+    PoolFile {
+        url: format!("{base}/{}", file.name),
+        expected: Expected { sha256: file.sha256.clone(), size: file.size_bytes },
+    }
+}
+
+fn fetch(
+    session: &Session<'_>,
+    what: &'static str,
+    files: &[PoolFile],
+    phase: Phase,
+) -> Result<Vec<std::path::PathBuf>, JobError> {
+    let pool = session.folder("pool");
+    let missing = files.iter().filter(|file| !file.is_cached(&pool));
+    let total = missing.map(|file| file.expected.size).sum();
+    session.report.event(Event::Begin { what, total, bytes: true });
+    let fetched = fetch_all(&session.fetcher, &pool, files, 4, &session.progress());
+    session.report.event(Event::End);
+    fetched.map_err(|error| JobError::new(phase, format!("{error}; {GONE}")))
+}
+
+/// One index for each repository, of nothing but the packages of the record, as their own control files tell.
+fn texts(
+    session: &Session<'_>,
+    packages: &[PackageInput],
+    suites: &[OpenedSuite],
+) -> Result<(Vec<IndexText>, Vec<Option<usize>>), JobError> {
+    let file = |package: &PackageInput| PoolFile {
+        url: match suites.get(package.repository) {
+            Some(suite) => format!("{}/{}", suite.spec.uri, package.path),
+            None => package.path.clone(),
+        },
+        expected: Expected { sha256: package.sha256.clone(), size: package.size_bytes },
+    };
+    let archived: Vec<PoolFile> =
+        packages.iter().filter(|package| package.repository < suites.len()).map(file).collect();
+    let paths = fetch(session, "downloading packages", &archived, Phase::FetchPackages)?;
+    let mut paths = paths.into_iter();
+    let mut content = vec![String::new(); suites.len()];
+    let (mut texts, mut owners) = (Vec::new(), Vec::new());
+    for package in packages {
+        if let Some(text) = content.get_mut(package.repository) {
+            let path = paths.next().unwrap_or_default();
+            text.push_str(&local_stanza(&path, &package.path).during(Phase::FetchPackages)?);
+        } else {
+            let stanza =
+                local_stanza(Path::new(&package.path), &package.path).during(Phase::FetchPackages)?;
+            texts.push(IndexText::local(stanza, package.path.clone()));
+            owners.push(None);
+        }
+    }
+    for (number, text) in content.into_iter().enumerate() {
+        texts.push(IndexText::new(text, suites[number].spec.suite.clone()));
+        owners.push(Some(number));
+    }
+    Ok((texts, owners))
+}
+
+fn same_packages(found: &[archmill_solve::Selected], recorded: &[PackageInput]) -> Result<(), JobError> {
+    let mut found: Vec<String> = found
+        .iter()
+        .map(|package| format!("{} {} {} {}", package.name, package.version, package.arch, package.sha256))
+        .collect();
+    let mut wanted: Vec<String> = recorded
+        .iter()
+        .map(|package| format!("{} {} {} {}", package.name, package.version, package.arch, package.sha256))
+        .collect();
+    found.sort();
+    wanted.sort();
+    match wanted.iter().find(|package| found.binary_search(package).is_err()) {
+        None => Ok(()),
+        Some(package) => {
+            let message = format!(
+                "{package} of the record is not part of the root that its build dependencies ask for: was the record edited?"
+            );
+            Err(JobError::new(Phase::Resolve, message))
+        }
+    }
+}
