@@ -274,7 +274,13 @@ impl Fetcher {
         }
         progress.bytes(have);
         if have < expected.size {
-            let (mut reader, from) = self.open(url, have)?;
+            let Opened { mut reader, from, whole } = self.open(url, have)?;
+            if whole.is_some_and(|whole| whole != expected.size) {
+                return Err(FetchError::Mismatch {
+                    url: url.to_owned(),
+                    what: format!("{} bytes, and it should have {}", whole.unwrap_or(0), expected.size),
+                });
+            }
             if from != have {
                 // The server does not resume.
                 (hash, have) = (Sha256::new(), 0);
@@ -298,11 +304,11 @@ impl Fetcher {
     }
 
     /// A reader from byte `from` on, or from the start if the server does not resume.
-    fn open(&self, url: &str, from: u64) -> Result<(Box<dyn Read>, u64), FetchError> {
+    fn open(&self, url: &str, from: u64) -> Result<Opened, FetchError> {
         if let Some(path) = local(url) {
             let mut file = fs::File::open(&path).map_err(|error| local_error(url, &error))?;
             file.seek(io::SeekFrom::Start(from)).map_err(|error| local_error(url, &error))?;
-            return Ok((Box::new(file), from));
+            return Ok(Opened { reader: Box::new(file), from, whole: None });
         }
         let mut request = self.agent.get(url);
         if from > 0 {
@@ -310,12 +316,30 @@ impl Fetcher {
         }
         let response = request.call().map_err(|error| transport(url, &error.to_string()))?;
         match response.status().as_u16() {
-            200 => Ok((Box::new(response.into_body().into_reader()), 0)),
-            206 => Ok((Box::new(response.into_body().into_reader()), from)),
+            code @ (200 | 206) => {
+                let header = |name: &str| response.headers().get(name)?.to_str().ok();
+                let whole = if code == 200 {
+                    header("content-length").filter(|_| header("content-encoding").is_none())
+                } else {
+                    header("content-range").and_then(|range| Some(range.rsplit_once('/')?.1))
+                };
+                let whole = whole.and_then(|whole| whole.trim().parse().ok());
+                let from = if code == 200 { 0 } else { from };
+                Ok(Opened { reader: Box::new(response.into_body().into_reader()), from, whole })
+            }
             416 => self.open(url, 0),
             status => Err(status_error(url, status)),
         }
     }
+}
+
+/// A file on its way.
+struct Opened {
+    reader: Box<dyn Read>,
+    /// The byte that it starts at.
+    from: u64,
+    /// Size of the whole file, if the server says.
+    whole: Option<u64>,
 }
 
 fn copy(

@@ -61,6 +61,8 @@ impl Service {
     pub(crate) fn new(config: GainRoot) -> io::Result<Self> {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::create_dir_all("/run/archmill")?;
+        // The root of a failed build still has that of its own sandbox.
+        let _ = std::fs::remove_file(SOCKET);
         let listener = UnixListener::bind(SOCKET)?;
         std::fs::set_permissions(SOCKET, std::fs::Permissions::from_mode(0o666))?;
         Ok(Self { config, listener, waiting: HashMap::new() })

@@ -47,10 +47,12 @@ pub(crate) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
     }
     let work =
         WorkFolder::create(&session.folder("work"), &session.map).context("cannot make a working folder")?;
-    let mut sandbox = kept.open(&session, &folder, &work)?;
-    introduce(&kept, args.gdb, sandbox.pid());
-    let status = job::interactive(&mut sandbox, &settings, &kept.folder, args.root, &args.command);
-    sandbox.finish();
+    let status = kept.open(&session, &folder, &work).and_then(|mut sandbox| {
+        introduce(&kept, args.gdb, sandbox.pid());
+        let status = job::interactive(&mut sandbox, &settings, &kept.folder, args.root, &args.command);
+        sandbox.finish();
+        status
+    });
     session.remove(&[work.path().to_owned()]).map_err(anyhow::Error::msg)?;
     Ok(match status? {
         Status::Exited(0) => ExitCode::Success,

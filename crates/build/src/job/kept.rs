@@ -110,12 +110,9 @@ impl Kept {
             }
             known.push(format!("{} for {}", kept.package, kept.arch));
         }
-        let list = if known.is_empty() {
-            "none is kept".to_owned()
-        } else {
-            format!("kept are {}", known.join(", "))
-        };
-        Err(format!("there is no such failed build: {list}"))
+        let list =
+            if known.is_empty() { "none is kept".to_owned() } else { format!("kept: {}", known.join(", ")) };
+        Err(format!("there is no such failed build ({list})"))
     }
 
     /// The build's environment; of its emulator too.
