@@ -106,7 +106,8 @@ impl Suite {
     /// The repositories that a build for this suite uses, as on Debian's build machines: the suite itself, its updates, and
     /// its security suite; backports over those of their base.
     pub fn repositories(&self, mirror: &Mirror) -> Vec<RepoSpec> {
-        let base = self.base;
+        // By the name that was given, as in sources.list: an alias is a folder of its own on a mirror.
+        let base = self.name.strip_suffix("-backports").unwrap_or(&self.name);
         let mut specs = vec![RepoSpec::new(&mirror.archive, base, &["main"])];
         if self.kind != Kind::Development {
             specs.push(RepoSpec::new(&mirror.archive, &format!("{base}-updates"), &["main"]));
@@ -188,9 +189,9 @@ mod tests {
         assert_eq!(
             suites("stable"),
             [
-                "http://deb.example.org/debian trixie",
-                "http://deb.example.org/debian trixie-updates",
-                "http://deb.example.org/debian-security trixie-security"
+                "http://deb.example.org/debian stable",
+                "http://deb.example.org/debian stable-updates",
+                "http://deb.example.org/debian-security stable-security"
             ]
         );
         assert_eq!(suites("sid"), ["http://deb.example.org/debian sid"]);

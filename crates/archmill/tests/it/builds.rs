@@ -1,0 +1,148 @@
+//! Real packages of the real archive. bzip2 is used as it is small, has tests, and is no toy.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::run::{archmill, network, said};
+
+/// Builds; where the mirror is out of step with itself, from the alias, which mirrors update at another time.
+fn build(arch: &str, out: &Path) -> Output {
+    let usual = archmill(&["build", "bzip2", "--quiet", "--arch", arch, "--out", "result"], out);
+    if usual.status.code() != Some(4) || !said(&usual).contains("out of step") {
+        return usual;
+    }
+    println!("the mirror is out of step for trixie on {arch}; building in stable");
+    let stable = ["--suite", "stable", "--no-check-valid-until", "--out", "result"];
+    archmill(&[&["build", "bzip2", "--quiet", "--arch", arch][..], &stable].concat(), out)
+}
+
+fn record(folder: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(folder.join("build-record.json")).unwrap()).unwrap()
+}
+
+/// Packages of a record by name, with their hashes.
+fn packages(record: &Value) -> BTreeMap<String, String> {
+    let artifacts = record["artifacts"].as_array().unwrap().iter();
+    artifacts
+        .map(|artifact| (artifact["name"].as_str().unwrap(), artifact["sha256"].as_str().unwrap()))
+        .filter(|(name, _)| Path::new(name).extension().is_some_and(|ending| ending == "deb"))
+        .map(|(name, sha256)| (name.to_owned(), sha256.to_owned()))
+        .collect()
+}
+
+/// Built, for the right architecture, and everything in the packages owned by root.
+fn check(output: &Output, folder: &Path, arch: &str, mode: &str) {
+    assert!(output.status.success(), "{}", said(output));
+    let record = record(folder);
+    assert_eq!(record["request"]["mode"], mode);
+    assert_eq!(record["outcome"]["status"], "successful");
+    let packages = packages(&record);
+    assert!(packages.keys().any(|name| name.starts_with("libbz2-1.0_")), "{packages:?}");
+    for name in packages.keys() {
+        let list = Command::new("dpkg-deb").arg("-c").arg(folder.join(name)).output().unwrap();
+        let list = String::from_utf8_lossy(&list.stdout).into_owned();
+        assert!(list.lines().all(|line| line.split_whitespace().nth(1) == Some("root/root")), "{list}");
+        let field =
+            Command::new("dpkg-deb").arg("-f").arg(folder.join(name)).arg("Architecture").output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&field.stdout).trim(), arch);
+    }
+    let log = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    let log = log.filter(|path| path.extension().is_some_and(|ending| ending == "build")).last().unwrap();
+    let log = std::fs::read_to_string(log).unwrap();
+    for line in ["| Install package build dependencies", "| Build ", "| Summary", "Status: successful"] {
+        assert!(log.contains(line), "no {line:?} in the log");
+    }
+}
+
+#[test]
+fn arm64() {
+    if !network("arm64") {
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let output = build("arm64", tmp.path());
+    check(&output, &tmp.path().join("result"), "arm64", "emulated");
+    let record = record(&tmp.path().join("result"));
+    assert_eq!(record["inputs"]["emulator"]["binfmt_flags"], "FPC");
+}
+
+#[test]
+fn armhf_by_its_obs_name() {
+    if !network("armhf_by_its_obs_name") {
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let output = build("armv7l", tmp.path());
+    check(&output, &tmp.path().join("result"), "armhf", "emulated");
+}
+
+#[test]
+fn a_native_build_replayed_gives_the_same_bits() {
+    if !network("a_native_build_replayed_gives_the_same_bits") {
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let output = build("amd64", tmp.path());
+    check(&output, &tmp.path().join("result"), "amd64", "native");
+    let again = archmill(&["replay", "result/build-record.json", "--quiet", "--out", "again"], tmp.path());
+    assert!(again.status.success(), "{}", said(&again));
+    let (first, second) = (record(&tmp.path().join("result")), record(&tmp.path().join("again")));
+    assert_eq!(packages(&first), packages(&second));
+    assert_eq!(first["inputs"]["packages"], second["inputs"]["packages"]);
+    assert!(said(&again).contains("the same bits"), "{}", said(&again));
+}
+
+#[test]
+fn dpkg_finds_nothing_wrong_with_a_root() {
+    if !network("dpkg_finds_nothing_wrong_with_a_root") {
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let script = "dpkg --audit; dpkg --verify; echo checked";
+    let arguments = ["shell", "bzip2", "--arch", "amd64", "--no-source", "--root", "--", "sh", "-c", script];
+    let output = archmill(&arguments, tmp.path());
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "checked\n");
+}
+
+#[test]
+fn a_failed_build_can_be_entered_where_it_failed() {
+    if !network("a_failed_build_can_be_entered_where_it_failed") {
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let tree = tmp.path().join("broken");
+    let write = |name: &str, text: &str| {
+        let path = tree.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    write(
+        "debian/changelog",
+        "broken (1.0) unstable; urgency=medium\n\n  * Test.\n\n -- A B <a@b.example>  Mon, 23 Nov 2026 10:00:00 +0000\n",
+    );
+    write(
+        "debian/control",
+        "Source: broken\nMaintainer: A B <a@b.example>\nBuild-Depends: debhelper-compat (= 13)\nStandards-Version: 4.7.0\n\n\
+         Package: broken\nArchitecture: any\nDescription: broken\n Broken.\n",
+    );
+    let rules = write("debian/rules", "#!/usr/bin/make -f\n%:\n\tdh $@\n");
+    std::fs::set_permissions(rules, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    write("debian/source/format", "3.0 (native)\n");
+    write("Makefile", "all:\n\t$(MAKE) -C sub\n");
+    write("sub/Makefile", "all: x.o\nx.o: x.c\n\tcc -c x.c\n");
+    write("sub/x.c", "int f( {\n");
+    let failed =
+        archmill(&["build", "./broken", "--arch", "amd64", "--quiet", "--out", "result"], tmp.path());
+    assert_eq!(failed.status.code(), Some(6), "{}", said(&failed));
+    assert!(said(&failed).contains("x.c:1:"), "{}", said(&failed));
+    assert_eq!(record(&tmp.path().join("result"))["outcome"]["class"], "build");
+    let inside = archmill(&["debug", "broken", "--", "sh", "-c", "pwd; cat x.c"], tmp.path());
+    assert!(inside.status.success(), "{}", said(&inside));
+    let printed = String::from_utf8_lossy(&inside.stdout).into_owned();
+    assert_eq!(printed, "/build/reproducible-path/broken-1.0/sub\nint f( {\n");
+}

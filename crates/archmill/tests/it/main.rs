@@ -1,0 +1,7 @@
+//! The program as a user runs it.
+
+#![allow(clippy::unwrap_used, reason = "a test ends there")]
+
+mod builds;
+mod refusals;
+mod run;
