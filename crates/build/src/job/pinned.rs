@@ -188,10 +188,14 @@ fn fetch(
 ) -> Result<Vec<std::path::PathBuf>, JobError> {
     let pool = session.folder("pool");
     let missing = files.iter().filter(|file| !file.is_cached(&pool));
-    let total = missing.map(|file| file.expected.size).sum();
-    session.report.event(Event::Begin { what, total, bytes: true });
+    let total: u64 = missing.map(|file| file.expected.size).sum();
+    if total > 0 {
+        session.report.event(Event::Begin { what, total, bytes: true });
+    }
     let fetched = fetch_all(&session.fetcher, &pool, files, 4, &session.progress());
-    session.report.event(Event::End);
+    if total > 0 {
+        session.report.event(Event::End);
+    }
     fetched.map_err(|error| JobError::new(phase, format!("{error}; {GONE}")))
 }
 

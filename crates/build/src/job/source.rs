@@ -121,10 +121,16 @@ impl Source {
                 expected: Expected { sha256: file.sha256.clone(), size: file.size },
             })
             .collect();
-        let total = listed.iter().map(|file| file.size).sum();
-        session.report.event(Event::Begin { what: "downloading the source", total, bytes: true });
-        let paths = fetch_all(&session.fetcher, &session.folder("pool"), &files, 4, &session.progress());
-        session.report.event(Event::End);
+        let pool = session.folder("pool");
+        let missing = files.iter().filter(|file| !file.is_cached(&pool));
+        let total: u64 = missing.map(|file| file.expected.size).sum();
+        if total > 0 {
+            session.report.event(Event::Begin { what: "downloading the source", total, bytes: true });
+        }
+        let paths = fetch_all(&session.fetcher, &pool, &files, 4, &session.progress());
+        if total > 0 {
+            session.report.event(Event::End);
+        }
         let paths = paths
             .map_err(|error| format!("source {} {}: {error}", record.package, record.version))
             .during(Phase::FetchSource)?;
