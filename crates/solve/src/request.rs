@@ -53,11 +53,12 @@ pub struct Base {
 }
 
 impl Base {
-    /// What Debian's build machines start from: Essential, build-essential and apt, with a merged /usr.
+    /// What Debian's build machines start from, and `mmdebstrap --variant=buildd` makes: Essential and Priority:
+    /// required packages, build-essential and apt, with a merged /usr.
     pub fn buildd() -> Self {
         Self {
             essential: true,
-            required: false,
+            required: true,
             // Not usrmerge, which converts an existing system and brings perl modules for that.
             preferred: vec!["usr-is-merged".to_owned()],
             packages: vec!["build-essential".to_owned(), "apt".to_owned()],

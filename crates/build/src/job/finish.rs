@@ -263,6 +263,7 @@ fn inputs(plan: Option<&Plan>, accounting: &str) -> Inputs {
         size_bytes: package.size,
         path: package.filename.clone(),
         repository: plan.index_suite.get(package.index).copied().flatten().unwrap_or(plan.suites.len()),
+        base: package.base,
     });
     let file = |file: &archmill_deb::SourceFile| SourceFile {
         name: file.name.clone(),

@@ -90,7 +90,16 @@ pub fn plan_of_record(
     let (mode, personality_32) = mode(session, request)?;
     let (texts, index_suite) = texts(session, &record.inputs.packages, &suites)?;
     let universe = Universe::new(texts, &arch, &[]);
-    let wanted = solve_request(&source, record.request.build_type, &arch, &request.all_profiles());
+    let mut wanted = solve_request(&source, record.request.build_type, &arch, &request.all_profiles());
+    // Priorities are the archive's, not the packages' own: the base is what it was.
+    wanted.base.required = false;
+    wanted.base.packages = record
+        .inputs
+        .packages
+        .iter()
+        .filter(|package| package.base)
+        .map(|package| package.name.clone())
+        .collect();
     let set = solve(&universe, &wanted).during(Phase::Resolve)?;
     same_packages(&set.packages, &record.inputs.packages)?;
     let order = Order::new(&universe, &set);

@@ -84,6 +84,9 @@ pub struct PackageInput {
     pub path: String,
     /// The repository, as an index into [`Inputs::repositories`].
     pub repository: usize,
+    /// Whether it belongs to the base set, which every root has.
+    #[serde(default)]
+    pub base: bool,
 }
 
 /// The emulator of the target's programs.

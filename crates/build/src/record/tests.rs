@@ -15,6 +15,7 @@ fn record() -> BuildRecord {
         size_bytes: 1234,
         path: format!("pool/main/x/{name}/{name}_{version}_{arch}.deb"),
         repository: 0,
+        base: false,
     };
     BuildRecord {
         format_version: FORMAT_VERSION,

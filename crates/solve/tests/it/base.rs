@@ -23,10 +23,10 @@ const ROOT: &str = "
 ";
 
 #[test]
-fn the_base_of_a_build_machine_is_essential_build_essential_and_apt() {
+fn the_base_of_a_build_machine_is_essential_required_build_essential_and_apt() {
     let universe = universe(ROOT);
     let base = Solver::new(&universe).base(&Base::buildd()).unwrap();
-    assert_eq!(names(&base), "apt base-files bash build-essential gcc init libc mawk usr-is-merged");
+    assert_eq!(names(&base), "apt base-files bash build-essential gcc init libc login mawk usr-is-merged");
     assert!(base.packages.iter().all(|package| package.base));
 }
 
@@ -51,13 +51,13 @@ fn a_set_is_split_into_base_and_rest() {
     let set = solve(&universe, &Request { base: Base::buildd(), ..request("tool, gcc") }).unwrap();
     let rest: Vec<_> = set.rest().map(|package| package.name.as_str()).collect();
     assert_eq!(rest, ["libtool", "tool"]);
-    assert_eq!(set.base().count(), 9);
+    assert_eq!(set.base().count(), 10);
 }
 
 #[test]
 fn each_package_of_the_base_says_why_it_is_there() {
     let universe = universe(ROOT);
-    let base = Solver::new(&universe).base(&Base::buildd()).unwrap();
+    let base = Solver::new(&universe).base(&Base { required: false, ..Base::buildd() }).unwrap();
     let why = |name: &str| {
         let by = &base.get(name).unwrap().installed_by;
         format!("{}: {}: {}", by.by, by.field, by.relation)
