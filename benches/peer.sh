@@ -11,6 +11,8 @@ command -v mmdebstrap >/dev/null || apt-get install -y -q mmdebstrap >/dev/null
 
 cache=${ARCHMILL_CACHE:-/var/cache/archmill}
 work=$(mktemp -d /var/tmp/peer.XXXXXX)
+# Roots are made by another user than the host's root, who must get at the cache in it.
+chmod 755 "$work"
 bin=/proc/sys/fs/binfmt_misc
 clean() {
     [ -e $bin/archmill-peer ] && echo -1 >$bin/archmill-peer

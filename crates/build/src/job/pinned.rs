@@ -6,7 +6,7 @@ use std::time::Duration;
 use archmill_archive::{Expected, OpenedSuite, PoolFile, RepoSpec, fetch_all};
 use archmill_deb::{Arch, Dsc, Release};
 use archmill_sandbox::Limits;
-use archmill_solve::{IndexText, Order, Universe, solve};
+use archmill_solve::{Base, IndexText, Order, Universe, solve};
 
 use super::error::{During as _, JobError};
 use super::plan::{Mode, Plan, local_stanza, mode, solve_request};
@@ -91,15 +91,7 @@ pub fn plan_of_record(
     let (texts, index_suite) = texts(session, &record.inputs.packages, &suites)?;
     let universe = Universe::new(texts, &arch, &[]);
     let mut wanted = solve_request(&source, record.request.build_type, &arch, &request.all_profiles());
-    // Priorities are the archive's, not the packages' own: the base is what it was.
-    wanted.base.required = false;
-    wanted.base.packages = record
-        .inputs
-        .packages
-        .iter()
-        .filter(|package| package.base)
-        .map(|package| package.name.clone())
-        .collect();
+    wanted.base = recorded_base(&record.inputs.packages);
     let set = solve(&universe, &wanted).during(Phase::Resolve)?;
     same_packages(&set.packages, &record.inputs.packages)?;
     let order = Order::new(&universe, &set);
@@ -130,6 +122,12 @@ pub fn plan_of_record(
         personality_32,
         emulator,
     })
+}
+
+/// The base that a record tells of, by name: it does not follow from the packages, as priorities are the archive's.
+fn recorded_base(packages: &[PackageInput]) -> Base {
+    let base = packages.iter().filter(|package| package.base);
+    Base { packages: base.map(|package| package.name.clone()).collect(), ..Base::default() }
 }
 
 /// Security updates are beside the main archive on a mirror, not in it.
@@ -264,5 +262,27 @@ fn same_packages(found: &[archmill_solve::Selected], recorded: &[PackageInput]) 
             );
             Err(JobError::new(Phase::Resolve, message))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_of_a_replay_is_that_of_the_record_and_nothing_else() {
+        let package = |name: &str, base: bool| PackageInput {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            arch: "arm64".to_owned(),
+            sha256: String::new(),
+            size_bytes: 1,
+            path: String::new(),
+            repository: 0,
+            base,
+        };
+        let packages = [package("login", true), package("debhelper", false), package("apt", true)];
+        let expected = Base { packages: vec!["login".to_owned(), "apt".to_owned()], ..Base::default() };
+        assert_eq!(recorded_base(&packages), expected);
     }
 }

@@ -85,7 +85,6 @@ pub struct PackageInput {
     /// The repository, as an index into [`Inputs::repositories`].
     pub repository: usize,
     /// Whether it belongs to the base set, which every root has.
-    #[serde(default)]
     pub base: bool,
 }
 

@@ -66,6 +66,9 @@ fn each_package_of_the_base_says_why_it_is_there() {
     assert_eq!(why("mawk"), "base-files 13: Depends: awk");
     assert_eq!(why("gcc"), "build-essential 12: Depends: gcc");
     assert_eq!(why("apt"), "base: base: apt");
+    let base = Solver::new(&universe).base(&Base::buildd()).unwrap();
+    let by = &base.get("login").unwrap().installed_by;
+    assert_eq!(format!("{}: {}: {}", by.by, by.field, by.relation), "base: Priority: login");
 }
 
 #[test]
