@@ -114,7 +114,8 @@ as_status() {
 }
 
 # The base set: essential packages first, then build-essential and apt into what that gives.
-extra=$(grep -q '^Package: usr-is-merged$' "$packages" && echo usr-is-merged || true)
+# As archmill-solve has it: where an essential package leaves the choice, not the one that converts a system.
+extra=$(grep -qE '^(Pre-)?Depends:.*usrmerge \| usr-is-merged' "$packages" && echo usr-is-merged || true)
 # shellcheck disable=SC2086
 simulate empty install "?and(?essential,?architecture($arch))" $extra | installs > "$dir/base.1"
 as_status "$dir/base.1" > "$dir/status.1"

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
@@ -129,6 +130,7 @@ pub enum Conditional {
 #[derive(Debug)]
 pub struct Fetcher {
     agent: Agent,
+    downloaded: AtomicU64,
 }
 
 impl Default for Fetcher {
@@ -150,7 +152,12 @@ impl Fetcher {
             .user_agent(concat!("archmill/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .build();
-        Self { agent: config.new_agent() }
+        Self { agent: config.new_agent(), downloaded: AtomicU64::new(0) }
+    }
+
+    /// Bytes of files and documents that came so far.
+    pub fn downloaded(&self) -> u64 {
+        self.downloaded.load(Ordering::Relaxed)
     }
 
     /// Gets a small document, unless it is still the one with `validator`.
@@ -197,6 +204,7 @@ impl Fetcher {
         let read = response.body_mut().as_reader().take(limit).read_to_end(&mut content);
         read.map_err(|error| transport(url, &error.to_string()))?;
         let got = content.len() as u64;
+        self.downloaded.fetch_add(got, Ordering::Relaxed);
         if let Some(wanted) = promised.filter(|wanted| *wanted > got) {
             return Err(FetchError::Truncated { url: url.to_owned(), got, wanted });
         }
@@ -287,7 +295,9 @@ impl Fetcher {
                 file.set_len(0).map_err(local_io)?;
                 file.rewind().map_err(local_io)?;
             }
-            have += copy(url, &mut reader, file, &mut hash, expected.size - have, progress)?;
+            let got = copy(url, &mut reader, file, &mut hash, expected.size - have, progress)?;
+            self.downloaded.fetch_add(got, Ordering::Relaxed);
+            have += got;
         }
         if have < expected.size {
             return Err(FetchError::Truncated { url: url.to_owned(), got: have, wanted: expected.size });

@@ -41,6 +41,8 @@ pub struct SourceRecord {
     pub build_conflicts_arch: Relations,
     /// `Build-Conflicts-Indep`.
     pub build_conflicts_indep: Relations,
+    /// `Build-Indep-Architecture`: where its `Architecture: all` packages are built, if it matters (deb-src-control(5)).
+    pub build_indep_architecture: Option<String>,
     /// Folder in the archive (empty in a .dsc).
     pub directory: String,
     /// Files, the .dsc included when from an index.
@@ -93,6 +95,9 @@ impl SourceRecord {
             build_conflicts: relations("Build-Conflicts")?,
             build_conflicts_arch: relations("Build-Conflicts-Arch")?,
             build_conflicts_indep: relations("Build-Conflicts-Indep")?,
+            build_indep_architecture: stanza
+                .get("Build-Indep-Architecture")
+                .map(|arch| arch.trim().to_owned()),
             directory: directory.to_owned(),
             files: source_files(stanza).map_err(|text| problem("Checksums-Sha256", text))?,
             format: stanza.get("Format").unwrap_or("1.0").to_owned(),

@@ -31,6 +31,7 @@ mod terminal;
 
 pub use gain_root::{CLIENT as GAIN_ROOT_CLIENT, SOCKET as GAIN_ROOT_SOCKET};
 pub use idmap::{IdMap, IdMapError};
+pub use process::cpu_used;
 pub use reexec::{StartError, init};
 pub use sandbox::{Canceller, Sandbox, SandboxError};
 pub use spec::{

@@ -224,13 +224,23 @@ pub(crate) fn kill_all() {
     }
 }
 
-/// User and system time of all children that were waited for.
-#[allow(unsafe_code)]
+/// User and system time of children that were waited for.
 pub(crate) fn children_cpu() -> (Duration, Duration) {
+    usage(libc::RUSAGE_CHILDREN)
+}
+
+/// User and system CPU time of this process so far, with that of all children (tasks, sandboxes) that have ended.
+pub fn cpu_used() -> (Duration, Duration) {
+    let (own, children) = (usage(libc::RUSAGE_SELF), children_cpu());
+    (own.0 + children.0, own.1 + children.1)
+}
+
+#[allow(unsafe_code)]
+fn usage(who: libc::c_int) -> (Duration, Duration) {
     // SAFETY: an all-zero rusage is valid, and the pointer is valid for the call.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
+        libc::getrusage(who, &raw mut usage);
         usage
     };
     let time = |value: libc::timeval| {

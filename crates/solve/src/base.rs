@@ -50,16 +50,33 @@ fn first_stage(universe: &Universe, base: &Base) -> Vec<(SlotId, &'static str)> 
     for (number, slot) in universe.slots.iter().enumerate() {
         let Some(candidate) = slot.candidate.filter(|_| slot.arch == ArchId::NATIVE) else { continue };
         let row = universe.row(candidate);
-        let preferred = || base.preferred.iter().any(|name| name == universe.names.get(slot.name));
         if base.essential && row.essential {
             chosen.push((SlotId::new(number), "Essential"));
         } else if base.required && row.priority == 1 {
             chosen.push((SlotId::new(number), "Priority"));
-        } else if !base.preferred.is_empty() && preferred() {
-            chosen.push((SlotId::new(number), "base"));
         }
     }
+    let preferred = base.preferred.iter().filter_map(|name| native_slot(universe, name));
+    let asked_for: Vec<SlotId> = preferred.filter(|&slot| named_by_any(universe, &chosen, slot)).collect();
+    chosen.extend(asked_for.into_iter().map(|slot| (slot, "base")));
     chosen
+}
+
+/// Where a package of the native architecture is, if it can be installed.
+fn native_slot(universe: &Universe, name: &str) -> Option<SlotId> {
+    universe
+        .slots_of(universe.names.find(name)?)
+        .find(|&slot| universe.slot(slot).arch == ArchId::NATIVE && universe.slot(slot).candidate.is_some())
+}
+
+/// Whether a relation of one of the packages names that one: a preference decides between alternatives, and
+/// brings nothing in by itself.
+fn named_by_any(universe: &Universe, chosen: &[(SlotId, &str)], slot: SlotId) -> bool {
+    let name = Some(universe.slot(slot).name);
+    chosen.iter().filter_map(|&(by, _)| universe.slot(by).candidate).any(|candidate| {
+        let groups = universe.deps(candidate).groups.iter();
+        groups.flat_map(|group| &group.alternatives).any(|alternative| alternative.name == name)
+    })
 }
 
 fn relation_of(name: &str) -> Relations {
@@ -109,12 +126,7 @@ fn mark(
     let slots: Vec<SlotId> = first.iter().map(|&(slot, _)| slot).collect();
     chooser.install(&slots);
     let mut chooser = Chooser::new(universe, &chooser.installed());
-    let native = |name: &String| {
-        universe.slots_of(universe.names.find(name)?).find(|&slot| {
-            universe.slot(slot).arch == ArchId::NATIVE && universe.slot(slot).candidate.is_some()
-        })
-    };
-    let slots: Vec<SlotId> = base.packages.iter().filter_map(native).collect();
+    let slots: Vec<SlotId> = base.packages.iter().filter_map(|name| native_slot(universe, name)).collect();
     chooser.install(&slots);
     for relations in named {
         let deps = Deps::of_request(universe, ArchId::NATIVE, relations, &Relations(Vec::new()));

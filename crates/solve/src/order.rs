@@ -42,14 +42,20 @@ impl Order {
     /// What must be configured before a package's preinst runs: its Pre-Depends and all that those
     /// need in turn (Policy 7.2). Positions in the set, in ascending order.
     pub fn pre_depends_closure(&self, package: usize) -> Vec<usize> {
+        let mut closure = self.closure(self.pre_depends[package].clone());
+        closure.retain(|&needed| needed != package);
+        closure
+    }
+
+    /// These packages and all that they need in turn. Positions in the set, in ascending order.
+    pub fn closure(&self, packages: Vec<usize>) -> Vec<usize> {
         let mut seen = vec![false; self.depends.len()];
-        let mut queue = self.pre_depends[package].clone();
+        let mut queue = packages;
         while let Some(next) = queue.pop() {
             if !std::mem::replace(&mut seen[next], true) {
                 queue.extend(self.needs(next));
             }
         }
-        seen[package] = false;
         (0..seen.len()).filter(|&at| seen[at]).collect()
     }
 

@@ -45,8 +45,8 @@ pub struct Base {
     pub essential: bool,
     /// Also those of Priority: required.
     pub required: bool,
-    /// Packages chosen together with these, where the universe has them: they decide
-    /// alternatives of essential packages.
+    /// Packages chosen together with these, where one of these names them: they decide alternatives of
+    /// essential packages.
     pub preferred: Vec<String>,
     /// Packages added to that. Missing ones are an error.
     pub packages: Vec<String>,

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use archmill_build::classify::{ExitCode, Phase};
-use archmill_build::job::{self, Hooks, JobError, Plan, Progress, Request, Session};
+use archmill_build::classify::ExitCode;
+use archmill_build::job::{self, Draft, Hooks, JobError, Plan, Progress, Request, Session};
 use archmill_build::log::{Environment, Header, InstalledPackage, Kernel, LogWriter, Section, Sink};
 use archmill_build::record::{BuildRecord, Outcome};
 use archmill_build::report::{Event, Reporter as _};
@@ -31,8 +31,7 @@ pub(crate) fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         !matches!(session.host.execution(request.arch), archmill_emulate::Execution::Native { .. });
     request.limits = setup::limits(&args.limits, &config, emulated)?;
     let output = Output { out: args.out.clone(), json: args.json, shell_on_failure: args.shell_on_failure };
-    build(&session, &request, &hooks, &output, &terminal, &|session, request| job::plan(session, request))
-        .map(|(code, _)| code)
+    build(&session, &request, &hooks, &output, &terminal, &job::plan).map(|(code, _)| code)
 }
 
 /// Where results go and what is printed.
@@ -43,7 +42,7 @@ pub(crate) struct Output {
 }
 
 /// How the inputs of a build are found.
-pub(crate) type MakePlan<'p> = &'p dyn Fn(&Session<'_>, &Request) -> Result<Plan, JobError>;
+pub(crate) type MakePlan<'p> = &'p dyn Fn(&Session<'_>, &Request, &mut Draft) -> Result<Plan, JobError>;
 
 /// The whole of a build; a failure of any phase leaves a log and a record.
 pub(crate) fn build(
@@ -56,10 +55,11 @@ pub(crate) fn build(
 ) -> anyhow::Result<(ExitCode, BuildRecord)> {
     let started = Timestamp::now();
     host_hooks(hooks, "host-pre")?;
-    let plan = make_plan(session, request);
-    let (name, version) = match &plan {
-        Ok(plan) => (plan.source.record.package.clone(), Some(plan.source.record.version.to_string())),
-        Err(_) => (short_name(&request.source), None),
+    let mut draft = Draft::default();
+    let plan = make_plan(session, request, &mut draft);
+    let (name, version) = match &draft.source {
+        Some(source) => (source.record.package.clone(), Some(source.record.version.to_string())),
+        None => (short_name(&request.source), None),
     };
     let header = header(request, plan.as_ref().ok(), &name, version.clone(), started);
     let out = out_folder(output.out.as_deref(), &name, version.as_deref(), request.arch.debian)?;
@@ -70,11 +70,11 @@ pub(crate) fn build(
     let live = Live { terminal };
     let log = LogWriter::new(vec![Sink::file(&log_path, file), Sink::live(live)]);
     let mut progress =
-        Progress::new(log, out.clone(), header, request.source.clone(), output.shell_on_failure);
+        Progress::new(log, out.clone(), header, request.source.clone(), output.shell_on_failure, draft);
     progress.hooks.clone_from(&hooks.list);
     let record = match plan {
         Ok(plan) => with_plan(session, request, &plan, hooks, &mut progress)?,
-        Err(error) => failed(request, None, error, &mut progress)?,
+        Err(error) => failed(session, request, None, error, &mut progress)?,
     };
     terminal.event(Event::Results(&out));
     host_hooks(hooks, "host-post")?;
@@ -89,8 +89,11 @@ fn with_plan(
     progress: &mut Progress<'_>,
 ) -> Result<BuildRecord, JobError> {
     match attempt(session, request, plan, hooks, progress) {
-        Ok(finished) => progress.close(request, Some(plan), finished.outcome, finished.artifacts),
-        Err(error) => failed(request, Some(plan), error, progress),
+        Ok(finished) => {
+            let downloaded = session.fetcher.downloaded();
+            progress.close(request, Some(plan), finished.outcome, finished.artifacts, downloaded)
+        }
+        Err(error) => failed(session, request, Some(plan), error, progress),
     }
 }
 
@@ -108,10 +111,7 @@ fn attempt(
         progress.log(|log| log.text(&format!("{} {} {}", file.sha256, file.size, file.name)))?;
     }
     progress.section(Section::InstallDependencies)?;
-    progress.begin(Phase::Root);
-    let root = job::make_root(session, request, plan, &mut |bytes| progress.output(bytes))?;
-    progress.end(Phase::Root, None);
-    progress.reused(&root.reused);
+    let root = progress.make_root(session, request, plan)?;
     progress.section(Section::BuildEnvironment)?;
     let environment = environment(request, plan);
     progress.log(|log| log.environment(&environment))?;
@@ -119,6 +119,7 @@ fn attempt(
 }
 
 fn failed(
+    session: &Session<'_>,
     request: &Request,
     plan: Option<&Plan>,
     error: JobError,
@@ -130,7 +131,7 @@ fn failed(
     }
     progress.log(|log| log.error(&error.message))?;
     let outcome = Outcome::failure(error.phase, error.class, error.message);
-    progress.close(request, plan, outcome, Vec::new())
+    progress.close(request, plan, outcome, Vec::new(), session.fetcher.downloaded())
 }
 
 /// The last words: which phase failed, why, and where to look.

@@ -30,8 +30,8 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let session = Session::open(setup, &terminal, setup::canceller())?;
     let hooks = Hooks { list: recorded.request.hooks.clone() };
     let output = Output { out: args.out.clone(), json: args.json, shell_on_failure: false };
-    let (code, made) = build(&session, &request, &hooks, &output, &terminal, &|session, request| {
-        job::plan_of_record(session, request, &recorded, args.mirror.as_deref())
+    let (code, made) = build(&session, &request, &hooks, &output, &terminal, &|session, request, draft| {
+        job::plan_of_record(session, request, &recorded, args.mirror.as_deref(), draft)
     })?;
     if code == ExitCode::Success {
         compare(&recorded, &made);

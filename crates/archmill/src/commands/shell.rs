@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use archmill_build::classify::ExitCode;
-use archmill_build::job::{self, Session};
+use archmill_build::job::{self, Draft, Session};
 use archmill_sandbox::{Status, cleanup::WorkFolder};
 
 use crate::cli::ShellArgs;
@@ -15,9 +15,12 @@ pub(crate) fn run(args: &ShellArgs) -> anyhow::Result<ExitCode> {
     let request = setup::request(&args.source, &args.archive, &config)?;
     let terminal = Terminal::new(true, true);
     let session = Session::open(setup, &terminal, setup::canceller())?;
-    let plan = job::plan(&session, &request)?;
+    let mut draft = Draft::default();
+    let plan = job::plan(&session, &request, &mut draft)?;
     let mut log = Vec::new();
-    let root = job::make_root(&session, &request, &plan, &mut |bytes| log.extend_from_slice(bytes));
+    let root = job::make_root(&session, &request, &plan, &mut draft.phases, &mut |bytes| {
+        log.extend_from_slice(bytes);
+    });
     let root = root.inspect_err(|_| eprint!("{}", String::from_utf8_lossy(&log)))?;
     let work =
         WorkFolder::create(&session.folder("work"), &session.map).context("cannot make a working folder")?;
@@ -25,7 +28,7 @@ pub(crate) fn run(args: &ShellArgs) -> anyhow::Result<ExitCode> {
     let folder = if args.no_source {
         "/build".into()
     } else {
-        job::unpack_source(&session, &plan, &mut sandbox, &mut |_| {})?
+        job::unpack_source(&session, &request, &plan, &mut sandbox, &mut |_| {})?.0
     };
     let status =
         job::interactive(&mut sandbox, &job::emulator_environment(&plan), &folder, args.root, &args.command);

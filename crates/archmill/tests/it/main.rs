@@ -4,4 +4,5 @@
 
 mod builds;
 mod refusals;
+mod roots;
 mod run;

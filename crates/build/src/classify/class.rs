@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use archmill_sandbox::LimitKind;
 use serde::{Deserialize, Serialize};
 
 /// A step of a build, in order.
@@ -81,6 +82,19 @@ pub enum Limit {
     Disk,
     /// Length of the log.
     Log,
+}
+
+impl From<LimitKind> for Limit {
+    fn from(kind: LimitKind) -> Self {
+        match kind {
+            LimitKind::Total => Self::Time,
+            LimitKind::Silence => Self::Silence,
+            LimitKind::Memory => Self::Memory,
+            LimitKind::Processes => Self::Processes,
+            LimitKind::Disk => Self::Disk,
+            LimitKind::Log => Self::Log,
+        }
+    }
 }
 
 impl fmt::Display for Limit {

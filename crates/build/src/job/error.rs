@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use archmill_sandbox::LimitKind;
+
 use crate::classify::{Class, End, Phase, classify};
 
 /// A job that did not reach its end.
@@ -21,6 +23,11 @@ impl JobError {
     pub fn new(phase: Phase, error: impl Display) -> Self {
         let message = error.to_string();
         Self { phase, class: classify(phase, End::Error, &message), message }
+    }
+
+    /// A limit was reached.
+    pub fn limit(phase: Phase, kind: LimitKind, error: impl Display) -> Self {
+        Self { phase, class: Class::Limit(kind.into()), message: error.to_string() }
     }
 
     /// The user ended it.

@@ -4,18 +4,21 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use archmill_sandbox::{Exit, LimitKind, Sandbox, Status as ExitStatus};
+use archmill_sandbox::{Exit, Sandbox, Status as ExitStatus};
 use jiff::{SignedDuration, Timestamp};
 
+use super::draft::{Draft, ms};
 use super::error::{During as _, JobError};
 use super::plan::Plan;
+use super::roots::{Root, make_root};
 use super::session::{Request, Session};
+use super::source::Source;
 use crate::artifacts::{self, ArtifactError};
-use crate::classify::{Class, End, Limit, Phase, classify, relevant_lines};
+use crate::classify::{Class, End, Phase, classify, relevant_lines};
 use crate::log::{Header, LogError, LogWriter, Section, Summary};
 use crate::record::{
     Artifact, BuildRecord, ExecutableUse, FORMAT_VERSION, Host, Inputs, LimitSettings, Outcome, PackageInput,
-    PhaseUse, Repository, Resources, SourceFile, SourceInput,
+    Resources, SourceFile, SourceInput,
 };
 
 const BUILD_FOLDER: &str = "/build/reproducible-path";
@@ -46,8 +49,8 @@ pub struct Progress<'a> {
     pub shell_on_failure: bool,
     /// Commands of the user's, for the record.
     pub hooks: Vec<(String, String)>,
-    phases: Vec<PhaseUse>,
-    began: Option<(Phase, Timestamp)>,
+    /// What is known so far.
+    pub draft: Draft,
     resources: Resources,
     accounting: String,
     /// What the user should know.
@@ -68,6 +71,7 @@ impl<'a> Progress<'a> {
         header: Header,
         job: String,
         shell_on_failure: bool,
+        draft: Draft,
     ) -> Self {
         Self {
             log,
@@ -77,8 +81,7 @@ impl<'a> Progress<'a> {
             job,
             shell_on_failure,
             hooks: Vec::new(),
-            phases: Vec::new(),
-            began: None,
+            draft,
             resources: Resources::default(),
             accounting: "supervisor".to_owned(),
             warnings: Vec::new(),
@@ -117,23 +120,12 @@ impl<'a> Progress<'a> {
 
     /// A phase begins.
     pub fn begin(&mut self, phase: Phase) {
-        self.began = Some((phase, Timestamp::now()));
+        self.draft.phases.begin(phase);
     }
 
     /// It ends, having used `exit`.
-    pub fn end(&mut self, phase: Phase, exit: Option<&Exit>) {
-        let started =
-            self.began.take().filter(|(began, _)| *began == phase).map_or_else(Timestamp::now, |(_, at)| at);
-        let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let wall = Timestamp::now().duration_since(started).as_millis();
-        self.phases.push(PhaseUse {
-            phase,
-            started,
-            wall_ms: u64::try_from(wall).unwrap_or(0),
-            cpu_user_ms: exit.map_or(0, |exit| ms(exit.cpu_user)),
-            cpu_system_ms: exit.map_or(0, |exit| ms(exit.cpu_system)),
-            reused: Vec::new(),
-        });
+    pub fn end(&mut self, exit: Option<&Exit>) {
+        self.draft.phases.end(exit);
         if let Some(exit) = exit {
             self.resources.peak_memory_bytes = self.resources.peak_memory_bytes.max(exit.peak_memory);
             self.resources.executables = exit
@@ -148,11 +140,17 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// The last phase used what was there already.
-    pub fn reused(&mut self, parts: &[String]) {
-        if let Some(phase) = self.phases.last_mut() {
-            phase.reused = parts.to_vec();
-        }
+    /// Makes the root of a plan, what its packages print going to the log.
+    pub fn make_root(
+        &mut self,
+        session: &Session<'_>,
+        request: &Request,
+        plan: &Plan,
+    ) -> Result<Root, JobError> {
+        let mut phases = std::mem::take(&mut self.draft.phases);
+        let root = make_root(session, request, plan, &mut phases, &mut |bytes| self.output(bytes));
+        self.draft.phases = phases;
+        root
     }
 
     /// How memory and processes were counted.
@@ -161,8 +159,7 @@ impl<'a> Progress<'a> {
     }
 
     fn wall(&self, wanted: &[Phase]) -> SignedDuration {
-        let ms: u64 =
-            self.phases.iter().filter(|phase| wanted.contains(&phase.phase)).map(|phase| phase.wall_ms).sum();
+        let ms = self.draft.phases.wall_ms(wanted);
         SignedDuration::from_millis(i64::try_from(ms).unwrap_or(0))
     }
 
@@ -173,8 +170,10 @@ impl<'a> Progress<'a> {
         plan: Option<&Plan>,
         outcome: Outcome,
         artifacts: Vec<Artifact>,
+        downloaded: u64,
     ) -> Result<BuildRecord, JobError> {
         let finished = Timestamp::now();
+        self.draft.phases.end(None);
         let status = match outcome.class {
             None => "successful".to_owned(),
             Some(class) => class.status().to_owned(),
@@ -192,14 +191,15 @@ impl<'a> Progress<'a> {
         };
         self.log(|log| log.summary(&summary))?;
         self.resources.log_bytes = self.log.written();
+        self.resources.downloaded_bytes = downloaded;
         let record = BuildRecord {
             format_version: FORMAT_VERSION,
             archmill_version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.header.started,
             finished,
             request: record_request(request, plan, &self.hooks),
-            inputs: inputs(plan, &self.accounting),
-            phases: std::mem::take(&mut self.phases),
+            inputs: inputs(plan, &self.draft, &self.accounting),
+            phases: self.draft.phases.take(),
             resources: std::mem::take(&mut self.resources),
             outcome,
             artifacts,
@@ -215,9 +215,6 @@ fn record_request(
     plan: Option<&Plan>,
     hooks: &[(String, String)],
 ) -> crate::record::Request {
-    let ms = |duration: Option<std::time::Duration>| {
-        duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-    };
     let mode = plan.map(|plan| plan.mode).or(request.mode).map_or("default", super::Mode::as_str);
     crate::record::Request {
         source: request.source.clone(),
@@ -232,8 +229,8 @@ fn record_request(
         options: request.all_options(),
         jobs: request.jobs,
         limits: LimitSettings {
-            time_ms: ms(request.limits.total),
-            silence_ms: ms(request.limits.silence),
+            time_ms: request.limits.total.map(ms),
+            silence_ms: request.limits.silence.map(ms),
             memory_bytes: request.limits.memory,
             processes: request.limits.processes,
             disk_bytes: request.limits.disk,
@@ -244,18 +241,20 @@ fn record_request(
     }
 }
 
-fn inputs(plan: Option<&Plan>, accounting: &str) -> Inputs {
-    let host = host(accounting);
-    let Some(plan) = plan else {
-        return Inputs { source: None, repositories: vec![], packages: vec![], emulator: None, host };
-    };
-    let repositories = plan.suites.iter().map(|suite| Repository {
-        uri: suite.spec.uri.clone(),
-        suite: suite.spec.suite.clone(),
-        inrelease_sha256: Some(suite.release_sha256.clone()),
-        date: suite.release.date.as_deref().and_then(archmill_archive::parse_date),
-    });
-    let packages = plan.set.packages.iter().map(|package| PackageInput {
+fn inputs(plan: Option<&Plan>, draft: &Draft, accounting: &str) -> Inputs {
+    let packages =
+        plan.map(|plan| plan.set.packages.iter().map(|package| package_input(plan, package)).collect());
+    Inputs {
+        source: plan.map(|plan| &plan.source).or(draft.source.as_ref()).and_then(source_input),
+        repositories: draft.repositories.clone(),
+        packages: packages.unwrap_or_default(),
+        emulator: plan.and_then(|plan| plan.emulator.as_ref()).map(|chosen| chosen.emulator.clone()),
+        host: host(accounting),
+    }
+}
+
+fn package_input(plan: &Plan, package: &archmill_solve::Selected) -> PackageInput {
+    PackageInput {
         name: package.name.clone(),
         version: package.version.clone(),
         arch: package.arch.to_string(),
@@ -264,27 +263,25 @@ fn inputs(plan: Option<&Plan>, accounting: &str) -> Inputs {
         path: package.filename.clone(),
         repository: plan.index_suite.get(package.index).copied().flatten().unwrap_or(plan.suites.len()),
         base: package.base,
-    });
+    }
+}
+
+/// `None` for a tree, which has no files that could be named.
+fn source_input(source: &Source) -> Option<SourceInput> {
     let file = |file: &archmill_deb::SourceFile| SourceFile {
         name: file.name.clone(),
         size_bytes: file.size,
         sha256: file.sha256.clone(),
     };
-    let source = plan.source.files.split_first().map(|((dsc, _), rest)| SourceInput {
-        package: plan.source.record.package.clone(),
-        version: plan.source.record.version.to_string(),
+    let ((dsc, _), rest) = source.files.split_first()?;
+    Some(SourceInput {
+        package: source.record.package.clone(),
+        version: source.record.version.to_string(),
         dsc: file(dsc),
         files: rest.iter().map(|(entry, _)| file(entry)).collect(),
-        repository: plan.source.repository,
-        directory: Some(plan.source.record.directory.clone()).filter(|directory| !directory.is_empty()),
-    });
-    Inputs {
-        source,
-        repositories: repositories.collect(),
-        packages: packages.collect(),
-        emulator: plan.emulator.as_ref().map(|chosen| chosen.emulator.clone()),
-        host,
-    }
+        repository: source.repository,
+        directory: Some(source.record.directory.clone()).filter(|directory| !directory.is_empty()),
+    })
 }
 
 fn host(accounting: &str) -> Host {
@@ -324,7 +321,7 @@ pub(super) fn finish(
     }
     progress.begin(Phase::Artifacts);
     let result = collect(request, plan, sandbox, progress);
-    progress.end(Phase::Artifacts, None);
+    progress.end(None);
     session.check_cancelled(Phase::Artifacts)?;
     match result {
         Ok(artifacts) => Ok(Finished { successful: true, outcome: Outcome::success(), artifacts }),
@@ -341,14 +338,7 @@ fn failure(exit: &Exit, tail: &str) -> Outcome {
         ExitStatus::Exited(code) => End::Exited(code),
         ExitStatus::Signaled(signal) => End::Signaled(signal),
         ExitStatus::Cancelled => End::Cancelled,
-        ExitStatus::Limit(kind) => End::Limit(match kind {
-            LimitKind::Total => Limit::Time,
-            LimitKind::Silence => Limit::Silence,
-            LimitKind::Memory => Limit::Memory,
-            LimitKind::Processes => Limit::Processes,
-            LimitKind::Disk => Limit::Disk,
-            LimitKind::Log => Limit::Log,
-        }),
+        ExitStatus::Limit(kind) => End::Limit(kind.into()),
     };
     let class: Class = classify(Phase::Build, end, tail);
     let mut outcome = Outcome::failure(Phase::Build, class, format!("dpkg-buildpackage: {}", exit.status));

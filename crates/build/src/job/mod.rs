@@ -3,6 +3,7 @@
 //! [`Session`] (cache, ids, fetcher) -> [`Source`] -> [`Plan`] (install set, emulator) -> [`Root`] (layers) ->
 //! [`build`] (sandbox, dpkg-buildpackage, results, record).
 
+mod draft;
 mod emulator;
 mod error;
 mod finish;
@@ -14,6 +15,7 @@ mod run;
 mod session;
 mod source;
 
+pub use draft::{Draft, Phases};
 pub use emulator::Chosen;
 pub use error::JobError;
 pub use finish::{Finished, Progress};

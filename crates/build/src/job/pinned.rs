@@ -8,12 +8,13 @@ use archmill_deb::{Arch, Dsc, Release};
 use archmill_sandbox::Limits;
 use archmill_solve::{Base, IndexText, Order, Universe, solve};
 
+use super::draft::Draft;
 use super::error::{During as _, JobError};
-use super::plan::{Mode, Plan, local_stanza, mode, solve_request};
+use super::plan::{Mode, Plan, essential, local_stanza, mode, solve_request};
 use super::session::{Request, Session};
 use super::source::Source;
 use crate::classify::Phase;
-use crate::record::{BuildRecord, PackageInput, SourceFile, SourceInput};
+use crate::record::{BuildRecord, PackageInput, Repository, SourceFile, SourceInput};
 use crate::report::Event;
 
 /// What a mirror that has moved on leaves the user to do.
@@ -57,6 +58,7 @@ pub fn plan_of_record(
     request: &Request,
     record: &BuildRecord,
     mirror: Option<&str>,
+    draft: &mut Draft,
 ) -> Result<Plan, JobError> {
     let Some(recorded) = &record.inputs.source else {
         let message = "the record names no source files (its build was of a tree, or failed before its source was known); \
@@ -85,10 +87,15 @@ pub fn plan_of_record(
             sources: Vec::new(),
         })
         .collect();
+    draft.repositories = suites.iter().map(Repository::of).collect();
+    draft.phases.begin(Phase::FetchSource);
     let source = source(session, request, recorded, &suites)?;
+    draft.source = Some(source.clone());
+    draft.phases.begin(Phase::FetchPackages);
     let arch: Arch = request.arch.debian.parse().during(Phase::Host)?;
     let (mode, personality_32) = mode(session, request)?;
     let (texts, index_suite) = texts(session, &record.inputs.packages, &suites)?;
+    draft.phases.begin(Phase::Resolve);
     let universe = Universe::new(texts, &arch, &[]);
     let mut wanted = solve_request(&source, record.request.build_type, &arch, &request.all_profiles());
     wanted.base = recorded_base(&record.inputs.packages);
@@ -96,6 +103,7 @@ pub fn plan_of_record(
     same_packages(&set.packages, &record.inputs.packages)?;
     let order = Order::new(&universe, &set);
     let pre_depends = (0..set.packages.len()).map(|at| order.pre_depends_closure(at)).collect();
+    draft.phases.begin(Phase::Host);
     let emulator = match (mode, &record.inputs.emulator) {
         (Mode::Native, _) => None,
         (Mode::Emulated, Some(emulator)) => {
@@ -110,12 +118,14 @@ pub fn plan_of_record(
             ));
         }
     };
+    draft.phases.end(None);
     Ok(Plan {
         source,
         build_type: record.request.build_type,
-        set,
         suites,
         index_suite,
+        essential: essential(&order, &set),
+        set,
         order: order.configure_order(),
         pre_depends,
         mode,

@@ -10,12 +10,14 @@ use archmill_emulate::Execution;
 use archmill_solve::{IndexText, InstallSet, Order, Request as SolveRequest, Universe, solve};
 use serde::{Deserialize, Serialize};
 
+use super::draft::Draft;
 use super::emulator::{Chosen, choose};
 use super::error::{During as _, JobError};
 use super::session::{Request, Session};
 use super::source::Source;
 use crate::classify::Phase;
 use crate::command::BuildType;
+use crate::record::Repository;
 
 /// How the target's programs run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +56,8 @@ pub struct Plan {
     pub order: Vec<usize>,
     /// What must be configured before which preinst: see `archmill_solve::Order`.
     pub pre_depends: Vec<Vec<usize>>,
+    /// Essential packages and what they need: configured before all others, which count on them.
+    pub essential: Vec<usize>,
     /// The mode.
     pub mode: Mode,
     /// Whether the 32-bit personality is wanted.
@@ -63,18 +67,24 @@ pub struct Plan {
 }
 
 /// Opens the suites, finds the source, resolves its build dependencies and chooses the emulator.
-pub fn plan(session: &Session<'_>, request: &Request) -> Result<Plan, JobError> {
+pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Result<Plan, JobError> {
     let arch: Arch = request.arch.debian.parse().during(Phase::Host)?;
     let (mode, personality_32) = mode(session, request)?;
     let specs = specs(session, request)?;
+    draft.phases.begin(Phase::Indexes);
     session.step(&format!("reading package indexes of {}", request.suite));
     let archives = session.archives()?;
     let mut suites = Vec::new();
     for spec in &specs {
         session.check_cancelled(Phase::Indexes)?;
-        suites.push(archives.open(spec, arch.as_str(), true, &session.progress()).during(Phase::Indexes)?);
+        let suite = archives.open(spec, arch.as_str(), true, &session.progress()).during(Phase::Indexes)?;
+        draft.repositories.push(Repository::of(&suite));
+        suites.push(suite);
     }
+    draft.phases.begin(Phase::FetchSource);
     let source = Source::get(session, &request.source, &suites)?;
+    draft.source = Some(source.clone());
+    draft.phases.begin(Phase::Resolve);
     let build_type = build_type(&source, request)?;
     let (texts, index_suite) = texts(session, &suites)?;
     let universe = Universe::new(texts, &arch, &[]);
@@ -83,10 +93,13 @@ pub fn plan(session: &Session<'_>, request: &Request) -> Result<Plan, JobError> 
     let set = solve(&universe, &solve_request).during(Phase::Resolve)?;
     let order = Order::new(&universe, &set);
     let pre_depends = (0..set.packages.len()).map(|at| order.pre_depends_closure(at)).collect();
+    draft.phases.begin(Phase::Host);
     let emulator = match mode {
         Mode::Native => None,
         Mode::Emulated => Some(choose(session, request.arch)?),
     };
+    draft.phases.end(None);
+    let essential = essential(&order, &set);
     let order = order.configure_order();
     Ok(Plan {
         source,
@@ -96,16 +109,24 @@ pub fn plan(session: &Session<'_>, request: &Request) -> Result<Plan, JobError> 
         index_suite,
         order,
         pre_depends,
+        essential,
         mode,
         personality_32,
         emulator,
     })
 }
 
+pub(super) fn essential(order: &Order, set: &InstallSet) -> Vec<usize> {
+    let packages = set.packages.iter().enumerate().filter(|(_, package)| package.essential);
+    order.closure(packages.map(|(at, _)| at).collect())
+}
+
 impl Request {
     /// Profiles, with `nocheck` where the tests are left out.
     pub fn all_profiles(&self) -> Vec<String> {
-        let mut profiles = self.profiles.clone();
+        // A word may hold several, as the environment variable does.
+        let words = self.profiles.iter().flat_map(|word| word.split([' ', ',']));
+        let mut profiles: Vec<String> = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
         if self.no_check && !profiles.iter().any(|profile| profile == "nocheck") {
             profiles.push("nocheck".to_owned());
         }
@@ -161,9 +182,10 @@ fn build_type(source: &Source, request: &Request) -> Result<BuildType, JobError>
     let record = &source.record;
     let arch: Arch = request.arch.debian.parse().during(Phase::Host)?;
     let has_any = record.architectures.iter().any(|wildcard| wildcard != "all" && arch.matches(wildcard));
-    let build_type = request
-        .build_type
-        .unwrap_or_else(|| BuildType::by_default(arch.as_str(), None, has_any, record.builds_all()));
+    let build_type = request.build_type.unwrap_or_else(|| {
+        let indep = record.build_indep_architecture.as_deref();
+        BuildType::by_default(arch.as_str(), indep, has_any, record.builds_all())
+    });
     if build_type.builds_any() && !has_any && !(build_type.builds_all() && record.builds_all()) {
         let message = format!(
             "{} {} builds nothing for {arch}: it is for {}",

@@ -6,12 +6,13 @@ use archmill_archive::{Expected, PoolFile, fetch_all};
 use archmill_sandbox::{Limits, RootFs, Sandbox, SandboxSpec, Upper, cleanup::WorkFolder};
 use archmill_solve::Selected;
 
+use super::draft::Phases;
 use super::error::{During as _, JobError};
 use super::plan::Plan;
 use super::session::{Request, Session};
 use crate::classify::Phase;
 use crate::report::Event;
-use crate::root::configure::{Configurer, Preinst};
+use crate::root::configure::{ConfigureError, Configurer, Preinst};
 use crate::root::store::{Layer, LayerInfo, key};
 use crate::root::tasks::{ComposeArgs, SkeletonArgs, UnpackArgs};
 
@@ -58,9 +59,11 @@ pub fn make_root(
     session: &Session<'_>,
     request: &Request,
     plan: &Plan,
+    phases: &mut Phases,
     log: &mut dyn FnMut(&[u8]),
 ) -> Result<Root, JobError> {
-    let maker = Maker { session, request, plan };
+    phases.begin(Phase::Root);
+    let mut maker = Maker { session, request, plan, phases };
     let (base, rest): (Vec<usize>, Vec<usize>) =
         plan.order.iter().partition(|at| plan.set.packages[**at].base);
     let mut reused = Vec::new();
@@ -76,6 +79,8 @@ pub fn make_root(
         }
         stack = layer.stack;
     }
+    phases.end(None);
+    phases.reused(Phase::Root, &reused);
     Ok(Root { stack, reused })
 }
 
@@ -83,11 +88,12 @@ struct Maker<'a> {
     session: &'a Session<'a>,
     request: &'a Request,
     plan: &'a Plan,
+    phases: &'a mut Phases,
 }
 
 impl Maker<'_> {
     fn layer(
-        &self,
+        &mut self,
         parent: Option<&Layer>,
         members: &[usize],
         log: &mut dyn FnMut(&[u8]),
@@ -173,7 +179,7 @@ impl Maker<'_> {
     }
 
     /// Fetches and unpacks packages; gives the folder of each.
-    fn unpacked(&self, members: &[usize]) -> Result<Vec<PathBuf>, JobError> {
+    fn unpacked(&mut self, members: &[usize]) -> Result<Vec<PathBuf>, JobError> {
         let session = self.session;
         let packages: Vec<&Selected> = members.iter().map(|at| &self.plan.set.packages[*at]).collect();
         let folder = |package: &Selected| session.folder("unpacked").join(&package.sha256);
@@ -191,7 +197,9 @@ impl Maker<'_> {
         if total > 0 {
             session.report.event(Event::Begin { what: "downloading packages", total, bytes: true });
         }
+        self.phases.begin(Phase::FetchPackages);
         let debs = fetch_all(&session.fetcher, &session.folder("pool"), &files, 6, &session.progress());
+        self.phases.begin(Phase::Root);
         if total > 0 {
             session.report.event(Event::End);
         }
@@ -229,7 +237,7 @@ impl Maker<'_> {
         session.map.create_folder(folder).during(Phase::Root)?;
         let has_preinst: Vec<bool> =
             unpacked.iter().map(|folder| folder.join("control/preinst").is_file()).collect();
-        let stages = stages(members, &has_preinst, &self.plan.pre_depends, parent.is_none());
+        let stages = stages(members, &self.plan.pre_depends, parent.is_none());
         let mut stack = parent.map(|layer| layer.stack.clone()).unwrap_or_default();
         let mut parts: Vec<String> = Vec::new();
         for (number, stage) in stages.iter().enumerate() {
@@ -245,6 +253,8 @@ impl Maker<'_> {
             if bootstrap && skeleton {
                 step.skeleton()?;
             }
+            let essential: Vec<&str> =
+                self.plan.essential.iter().map(|at| self.plan.set.packages[*at].name.as_str()).collect();
             step.run(
                 "config",
                 &mut |configurer, log| {
@@ -252,6 +262,7 @@ impl Maker<'_> {
                     // debootstrap and mmdebstrap do it.
                     if bootstrap {
                         configurer.preinst(&scripts, log)?;
+                        configurer.configure_essential(&essential, log)?;
                     }
                     configurer.configure(log)
                 },
@@ -272,26 +283,36 @@ impl Maker<'_> {
         wanted
             .map(|at| {
                 let package = &self.plan.set.packages[members[*at]];
-                let script = std::fs::read(unpacked[*at].join("control/preinst")).during(Phase::Root)?;
-                Ok(Preinst { package: package.name.clone(), arch: package.arch.to_string(), script })
+                let control = control_files(&unpacked[*at].join("control"))
+                    .map_err(|error| format!("{}: {error}", unpacked[*at].display()))
+                    .during(Phase::Root)?;
+                Ok(Preinst { package: package.name.clone(), arch: package.arch.to_string(), control })
             })
             .collect()
     }
 }
 
-/// Splits `members` (in configuration order) so that what a preinst's package pre-depends on is configured in an
-/// earlier stage. Positions are those in `members`.
-fn stages(
-    members: &[usize],
-    has_preinst: &[bool],
-    pre_depends: &[Vec<usize>],
-    bootstrap: bool,
-) -> Vec<Vec<usize>> {
+/// The control files of an unpacked package: name, permission bits, content.
+fn control_files(folder: &Path) -> std::io::Result<Vec<(String, u32, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let script = ["preinst", "postinst", "prerm", "postrm", "config"].contains(&name.as_str());
+        files.push((name, if script { 0o755 } else { 0o644 }, std::fs::read(entry.path())?));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Splits `members` (in configuration order) so that what a package pre-depends on is configured in an earlier
+/// stage than it is unpacked in (Policy 7.2). Positions are those in `members`.
+fn stages(members: &[usize], pre_depends: &[Vec<usize>], bootstrap: bool) -> Vec<Vec<usize>> {
     if bootstrap {
         return vec![(0..members.len()).collect()];
     }
     let mut level = vec![0_usize; members.len()];
-    for (at, member) in members.iter().enumerate().filter(|(at, _)| has_preinst[*at]) {
+    for (at, member) in members.iter().enumerate() {
         let before =
             pre_depends[*member].iter().filter_map(|needed| members.iter().position(|other| other == needed));
         let latest = before.map(|needed| level[needed]).max();
@@ -313,10 +334,7 @@ fn stages(
         .collect()
 }
 
-type Act<'a> = &'a mut dyn FnMut(
-    &mut Configurer<'_>,
-    &mut dyn FnMut(&[u8]),
-) -> Result<(), crate::root::configure::ConfigureError>;
+type Act<'a> = &'a mut dyn FnMut(&mut Configurer<'_>, &mut dyn FnMut(&[u8])) -> Result<(), ConfigureError>;
 
 struct Step<'a> {
     maker: &'a Maker<'a>,
@@ -391,15 +409,20 @@ impl Step<'_> {
         let mut sandbox =
             Sandbox::start(&session.map, &spec, session.canceller.clone()).during(Phase::Host)?;
         let env = plan.emulator.as_ref().map(super::emulator::Chosen::environment).unwrap_or_default();
-        let mut configurer = Configurer { sandbox: &mut sandbox, env, limits: Limits::default() };
+        let dpkg = plan.set.get("dpkg").and_then(|dpkg| dpkg.version.parse::<archmill_deb::Version>().ok());
+        let mut configurer = Configurer {
+            sandbox: &mut sandbox,
+            env,
+            limits: Limits { log: None, ..self.maker.request.limits.clone() },
+            dpkg_version: dpkg.map(|version| version.upstream().to_owned()).unwrap_or_default(),
+        };
         let result = act(&mut configurer, log);
         sandbox.finish();
-        match result {
-            Err(crate::root::configure::ConfigureError::Cancelled) => {
-                return Err(JobError::cancelled(Phase::Root));
-            }
-            other => other.during(Phase::Root)?,
-        }
+        result.map_err(|error| match error {
+            ConfigureError::Cancelled => JobError::cancelled(Phase::Root),
+            ConfigureError::Limit { kind, .. } => JobError::limit(Phase::Root, kind, error),
+            other => JobError::new(Phase::Root, other),
+        })?;
         self.stack.insert(0, upper);
         Ok(())
     }
@@ -410,13 +433,13 @@ mod tests {
     use super::stages;
 
     #[test]
-    fn a_preinst_waits_for_what_its_package_pre_depends_on() {
-        // Of the set 10, 11, 12 in that order, 11 has a preinst and pre-depends on 10.
+    fn a_package_waits_for_what_it_pre_depends_on() {
+        // Of the set 10, 11, 12 in that order, 11 pre-depends on 10.
         let mut pre_depends = vec![Vec::new(); 13];
-        pre_depends[11] = vec![10];
         let members = [10, 11, 12];
-        assert_eq!(stages(&members, &[false, true, false], &pre_depends, false), [vec![0], vec![1, 2]]);
-        assert_eq!(stages(&members, &[false, false, false], &pre_depends, false), [vec![0, 1, 2]]);
-        assert_eq!(stages(&members, &[false, true, false], &pre_depends, true), [vec![0, 1, 2]]);
+        assert_eq!(stages(&members, &pre_depends, false), [vec![0, 1, 2]]);
+        pre_depends[11] = vec![10];
+        assert_eq!(stages(&members, &pre_depends, false), [vec![0], vec![1, 2]]);
+        assert_eq!(stages(&members, &pre_depends, true), [vec![0, 1, 2]]);
     }
 }

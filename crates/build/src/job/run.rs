@@ -166,10 +166,11 @@ pub(super) fn prepare(sandbox: &Sandbox) -> Result<(), archmill_sandbox::Sandbox
 /// Puts the source into the sandbox and unpacks it; gives its folder.
 pub fn unpack_source(
     session: &Session<'_>,
+    request: &Request,
     plan: &Plan,
     sandbox: &mut Sandbox,
     output: &mut dyn FnMut(&[u8]),
-) -> Result<PathBuf, JobError> {
+) -> Result<(PathBuf, Exit), JobError> {
     let source = &plan.source;
     let id = BUILD_USER.1;
     let folder = Path::new(BUILD_FOLDER).join(source.folder_name());
@@ -200,19 +201,17 @@ pub fn unpack_source(
             .chain([folder.display().to_string()])
             .collect()
     };
-    let exit = run(sandbox, plan, argv, Path::new(BUILD_FOLDER), Limits::default(), output)?;
+    // A tarball can be as hostile as a build: it may grow without end.
+    let exit = run(sandbox, plan, argv, Path::new(BUILD_FOLDER), request.limits.clone(), output)?;
+    let failed = || format!("the source {} cannot be unpacked: {}", source.record.package, exit.status);
     match exit.status {
         Status::Exited(0) => {}
         Status::Cancelled => return Err(JobError::cancelled(Phase::Unpack)),
-        status => {
-            return Err(JobError::new(
-                Phase::Unpack,
-                format!("the source {} cannot be unpacked: {status}", source.record.package),
-            ));
-        }
+        Status::Limit(kind) => return Err(JobError::limit(Phase::Unpack, kind, failed())),
+        _ => return Err(JobError::new(Phase::Unpack, failed())),
     }
     sandbox.remove(Path::new(BUILD_FOLDER).join(".tree.tar")).during(Phase::Unpack)?;
-    Ok(folder)
+    Ok((folder, exit))
 }
 
 fn copy_in(from: &Path, name: &str, sandbox: &Sandbox) -> Result<(), JobError> {
@@ -318,8 +317,9 @@ fn build_in(
     run_hooks(&mut sandbox, plan, hooks, "setup", progress)?;
     progress.begin(Phase::Unpack);
     progress.log(|log| log.subheading("Unpack source"))?;
-    let folder = unpack_source(session, plan, &mut sandbox, &mut |bytes| progress.output(bytes))?;
-    progress.end(Phase::Unpack, None);
+    let (folder, exit) =
+        unpack_source(session, request, plan, &mut sandbox, &mut |bytes| progress.output(bytes))?;
+    progress.end(Some(&exit));
     run_hooks(&mut sandbox, plan, hooks, "pre-build", progress)?;
     let (command, exit) = dpkg(&mut sandbox, request, plan, &folder, progress)?;
     let finished = super::finish::finish(session, request, plan, &mut sandbox, &exit, progress);
@@ -376,7 +376,7 @@ fn dpkg(
         limits: request.limits.clone(),
     };
     let exit = sandbox.run(&command, &mut |bytes| progress.output(bytes)).during(Phase::Build)?;
-    progress.end(Phase::Build, Some(&exit));
+    progress.end(Some(&exit));
     progress.log(|log| log.build_finished(Timestamp::now(), exit.status.success()))?;
     progress.check_log()?;
     Ok((command, exit))

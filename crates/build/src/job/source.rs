@@ -268,6 +268,7 @@ fn tree_record(changelog: &str, control: &str) -> Result<SourceRecord, String> {
         build_conflicts: relations("Build-Conflicts")?,
         build_conflicts_arch: relations("Build-Conflicts-Arch")?,
         build_conflicts_indep: relations("Build-Conflicts-Indep")?,
+        build_indep_architecture: stanza.get("Build-Indep-Architecture").map(|arch| arch.trim().to_owned()),
         directory: String::new(),
         files: Vec::new(),
         format: String::new(),

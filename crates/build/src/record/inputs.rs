@@ -67,6 +67,18 @@ pub struct Repository {
     pub date: Option<Timestamp>,
 }
 
+impl Repository {
+    /// A suite as it was opened.
+    pub fn of(suite: &archmill_archive::OpenedSuite) -> Self {
+        Self {
+            uri: suite.spec.uri.clone(),
+            suite: suite.spec.suite.clone(),
+            inrelease_sha256: Some(suite.release_sha256.clone()),
+            date: suite.release.date.as_deref().and_then(archmill_archive::parse_date),
+        }
+    }
+}
+
 /// A binary package of the build root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageInput {

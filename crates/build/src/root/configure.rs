@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use archmill_sandbox::{Command, Exit, Limits, Sandbox, SandboxError};
+use archmill_sandbox::{Command, Exit, LimitKind, Limits, Sandbox, SandboxError, Status};
 
 use super::database;
 
@@ -30,8 +30,9 @@ pub struct Preinst {
     pub package: String,
     /// Its architecture.
     pub arch: String,
-    /// The script.
-    pub script: Vec<u8>,
+    /// Its control files, the preinst among them: name, permission bits, content. A preinst may look at the others;
+    /// debconf for one loads the templates beside it.
+    pub control: Vec<(String, u32, Vec<u8>)>,
 }
 
 /// Why packages were not configured.
@@ -53,6 +54,16 @@ pub enum ConfigureError {
     /// dpkg succeeded and yet not all is installed.
     #[error("dpkg left packages that are not installed: {0}")]
     Unfinished(String),
+    /// A script or dpkg reached a limit.
+    #[error("{what} was {}, in the build root; its last lines:\n{tail}", Status::Limit(*kind))]
+    Limit {
+        /// What was run.
+        what: String,
+        /// Which limit.
+        kind: LimitKind,
+        /// Its last output.
+        tail: String,
+    },
     /// The user ended it.
     #[error("cancelled")]
     Cancelled,
@@ -67,6 +78,8 @@ pub struct Configurer<'a> {
     pub env: Vec<(String, String)>,
     /// Limits for each script.
     pub limits: Limits,
+    /// Upstream version of the dpkg in the root, which scripts are told.
+    pub dpkg_version: String,
 }
 
 impl Configurer<'_> {
@@ -78,34 +91,42 @@ impl Configurer<'_> {
         output: &mut dyn FnMut(&[u8]),
     ) -> Result<(), ConfigureError> {
         const FOLDER: &str = "/var/lib/dpkg/tmp.ci";
-        if scripts.is_empty() {
-            return Ok(());
-        }
-        self.sandbox.make_folder(FOLDER, 0o755, (0, 0))?;
         for preinst in scripts {
+            self.sandbox.make_folder(FOLDER, 0o755, (0, 0))?;
+            for (name, mode, content) in &preinst.control {
+                self.sandbox.write(format!("{FOLDER}/{name}"), content, *mode, (0, 0))?;
+            }
             let path = format!("{FOLDER}/preinst");
-            self.sandbox.write(&path, &preinst.script, 0o755, (0, 0))?;
             let variables = [
                 ("DPKG_MAINTSCRIPT_PACKAGE", preinst.package.as_str()),
                 ("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1"),
                 ("DPKG_MAINTSCRIPT_ARCH", preinst.arch.as_str()),
                 ("DPKG_MAINTSCRIPT_NAME", "preinst"),
+                ("DPKG_MAINTSCRIPT_DEBUG", "0"),
+                ("DPKG_RUNNING_VERSION", self.dpkg_version.as_str()),
                 ("DPKG_ADMINDIR", "/var/lib/dpkg"),
                 ("DPKG_ROOT", ""),
             ];
             let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
             self.run(&[&path, "install"], &variables, &format!("preinst of {}", preinst.package), output)?;
+            self.sandbox.remove(FOLDER)?;
         }
-        Ok(self.sandbox.remove(FOLDER)?)
+        Ok(())
     }
 
-    /// Configures every package that is unpacked. No service may start meanwhile: the root has no init.
+    /// Configures essential packages and what they need. Scripts of others count on what these set up (the
+    /// defaults of login, for one), so they come first, as debootstrap and mmdebstrap have it.
+    pub fn configure_essential(
+        &mut self,
+        packages: &[&str],
+        output: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ConfigureError> {
+        if packages.is_empty() { Ok(()) } else { self.dpkg_configure(packages, output) }
+    }
+
+    /// Configures every package that is unpacked.
     pub fn configure(&mut self, output: &mut dyn FnMut(&[u8])) -> Result<(), ConfigureError> {
-        const POLICY: &str = "/usr/sbin/policy-rc.d";
-        self.sandbox.write(POLICY, b"#!/bin/sh\nexit 101\n", 0o755, (0, 0))?;
-        let argv = ["dpkg", "--force-unsafe-io", "--configure", "--pending"];
-        self.run(&argv, &[], "dpkg --configure", output)?;
-        self.sandbox.remove(POLICY)?;
+        self.dpkg_configure(&["--pending"], output)?;
         let status = self.sandbox.read("/var/lib/dpkg/status", 64 << 20)?;
         let unfinished = database::not_installed(&String::from_utf8_lossy(&status));
         if unfinished.is_empty() {
@@ -114,6 +135,19 @@ impl Configurer<'_> {
         let list: Vec<String> =
             unfinished.iter().map(|(name, status)| format!("{name} ({status})")).collect();
         Err(ConfigureError::Unfinished(list.join(", ")))
+    }
+
+    /// No service may start meanwhile: the root has no init.
+    fn dpkg_configure(
+        &mut self,
+        packages: &[&str],
+        output: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ConfigureError> {
+        const POLICY: &str = "/usr/sbin/policy-rc.d";
+        self.sandbox.write(POLICY, b"#!/bin/sh\nexit 101\n", 0o755, (0, 0))?;
+        let argv = [&["dpkg", "--force-unsafe-io", "--configure"], packages].concat();
+        self.run(&argv, &[], "dpkg --configure", output)?;
+        Ok(self.sandbox.remove(POLICY)?)
     }
 
     fn run(
@@ -142,7 +176,10 @@ impl Configurer<'_> {
         })?;
         match exit.status {
             status if status.success() => Ok(exit),
-            archmill_sandbox::Status::Cancelled => Err(ConfigureError::Cancelled),
+            Status::Cancelled => Err(ConfigureError::Cancelled),
+            Status::Limit(kind) => {
+                Err(ConfigureError::Limit { what: what.to_owned(), kind, tail: tail.text() })
+            }
             status => Err(ConfigureError::Failed {
                 what: what.to_owned(),
                 how: status.to_string(),

@@ -38,13 +38,24 @@ pub fn parse_diversions(text: &str) -> Vec<Diversion> {
         .collect()
 }
 
-/// The conffiles of a package from its `conffiles` member, without leading slash. Those that are
-/// only to be removed on upgrade are not shipped.
-pub fn parse_conffiles(text: &str) -> Vec<PathBuf> {
+/// A line of a package's `conffiles` member (deb-conffiles(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conffile {
+    /// Path without leading slash.
+    pub path: PathBuf,
+    /// Whether it is only there to be removed when an older version shipped it.
+    pub remove_on_upgrade: bool,
+}
+
+/// The conffiles of a package from its `conffiles` member.
+pub fn parse_conffiles(text: &str) -> Vec<Conffile> {
     text.lines()
-        .map(str::trim_end)
-        .filter(|line| line.starts_with('/'))
-        .map(|line| PathBuf::from(line.trim_start_matches('/')))
+        .filter_map(|line| {
+            let line = line.trim_end();
+            let removed = line.strip_prefix("remove-on-upgrade ").map(str::trim_start);
+            let path = removed.unwrap_or(line).strip_prefix('/')?;
+            Some(Conffile { path: path.into(), remove_on_upgrade: removed.is_some() })
+        })
         .collect()
 }
 
@@ -54,7 +65,7 @@ pub fn info_name(name: &str, arch: &str, multi_arch: Option<&str>) -> String {
 }
 
 /// The stanza in `status` of a package that is unpacked: its control file with two more fields.
-pub fn status_stanza(control: &str, conffiles: &[PathBuf]) -> String {
+pub fn status_stanza(control: &str, conffiles: &[Conffile]) -> String {
     let mut stanza = String::with_capacity(control.len() + 128);
     for line in control.lines().filter(|line| !line.trim().is_empty()) {
         let _ = writeln!(stanza, "{line}");
@@ -65,7 +76,8 @@ pub fn status_stanza(control: &str, conffiles: &[PathBuf]) -> String {
     if !conffiles.is_empty() {
         stanza.push_str("Conffiles:\n");
         for conffile in conffiles {
-            let _ = writeln!(stanza, " /{} newconffile", conffile.display());
+            let flag = if conffile.remove_on_upgrade { " remove-on-upgrade" } else { "" };
+            let _ = writeln!(stanza, " /{} newconffile{flag}", conffile.path.display());
         }
     }
     stanza.push('\n');
@@ -175,16 +187,22 @@ mod tests {
     }
 
     #[test]
-    fn conffiles_to_be_removed_are_not_shipped() {
-        assert_eq!(parse_conffiles("/etc/a\nremove-on-upgrade /etc/b\n"), [PathBuf::from("etc/a")]);
+    fn conffiles_to_be_removed_are_told_apart() {
+        let conffile = |path: &str, remove_on_upgrade| Conffile { path: path.into(), remove_on_upgrade };
+        assert_eq!(
+            parse_conffiles("/etc/a\nremove-on-upgrade /etc/b\nrelative\n"),
+            [conffile("etc/a", false), conffile("etc/b", true)]
+        );
     }
 
     #[test]
     fn a_status_stanza_is_the_control_file_with_status_and_conffiles() {
-        let stanza = status_stanza("Package: a\nVersion: 1\n", &["etc/a".into()]);
+        let conffiles = parse_conffiles("/etc/a\nremove-on-upgrade /etc/b\n");
+        let stanza = status_stanza("Package: a\nVersion: 1\n", &conffiles);
         assert_eq!(
             stanza,
-            "Package: a\nStatus: install ok unpacked\nVersion: 1\nConffiles:\n /etc/a newconffile\n\n"
+            "Package: a\nStatus: install ok unpacked\nVersion: 1\nConffiles:\n /etc/a newconffile\n \
+             /etc/b newconffile remove-on-upgrade\n\n"
         );
     }
 

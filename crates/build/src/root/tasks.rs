@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::compose::{Part, Tree, compose};
-use super::database::{self, Diversion, FOLDER, Triggers};
+use super::database::{self, Conffile, Diversion, FOLDER, Triggers};
 use super::manifest::{Kind, Manifest};
 use super::materialise::materialise;
 use super::unpack;
@@ -89,7 +89,7 @@ struct Package {
     version: Option<Version>,
     control: String,
     manifest: Manifest,
-    conffiles: Vec<PathBuf>,
+    conffiles: Vec<Conffile>,
     conffile_set: HashSet<PathBuf>,
     replaces: Option<Relations>,
     folder: PathBuf,
@@ -113,7 +113,11 @@ fn load(folder: &Path) -> Result<Package, String> {
         version: field("Version").parse().ok(),
         name,
         replaces,
-        conffile_set: conffiles.iter().cloned().collect(),
+        conffile_set: conffiles
+            .iter()
+            .filter(|conffile| !conffile.remove_on_upgrade)
+            .map(|conffile| conffile.path.clone())
+            .collect(),
         conffiles,
         manifest,
         folder: folder.to_owned(),

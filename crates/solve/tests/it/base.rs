@@ -31,6 +31,13 @@ fn the_base_of_a_build_machine_is_essential_required_build_essential_and_apt() {
 }
 
 #[test]
+fn a_preference_that_no_essential_package_names_brings_nothing_in() {
+    let universe = universe(&ROOT.replace("; Depends: usrmerge | usr-is-merged", ""));
+    let base = Solver::new(&universe).base(&Base::buildd()).unwrap();
+    assert!(!names(&base).contains("usr-is-merged"), "{}", names(&base));
+}
+
+#[test]
 fn without_a_preference_the_first_alternative_is_taken_for_the_base_too() {
     let universe = universe(ROOT);
     let base = Base { essential: true, ..Base::default() };
