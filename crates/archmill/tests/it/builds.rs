@@ -6,17 +6,10 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::run::{archmill, network, said};
+use crate::run::{archmill, archmill_in_step, network, said};
 
-/// Builds; where the mirror is out of step with itself, from the alias, which mirrors update at another time.
 fn build(arch: &str, out: &Path) -> Output {
-    let usual = archmill(&["build", "bzip2", "--quiet", "--arch", arch, "--out", "result"], out);
-    if usual.status.code() != Some(4) || !said(&usual).contains("out of step") {
-        return usual;
-    }
-    println!("the mirror is out of step for trixie on {arch}; building in stable");
-    let stable = ["--suite", "stable", "--no-check-valid-until", "--out", "result"];
-    archmill(&[&["build", "bzip2", "--quiet", "--arch", arch][..], &stable].concat(), out)
+    archmill_in_step(&["build", "bzip2", "--quiet", "--arch", arch, "--out", "result"], "trixie", &[], out).0
 }
 
 fn record(folder: &Path) -> Value {
@@ -104,8 +97,8 @@ fn dpkg_finds_nothing_wrong_with_a_root() {
     }
     let tmp = tempfile::tempdir().unwrap();
     let script = "dpkg --audit; dpkg --verify; echo checked";
-    let arguments = ["shell", "bzip2", "--arch", "amd64", "--no-source", "--root", "--", "sh", "-c", script];
-    let output = archmill(&arguments, tmp.path());
+    let shell = ["shell", "bzip2", "--arch", "amd64", "--no-source", "--root"];
+    let (output, _) = archmill_in_step(&shell, "trixie", &["--", "sh", "-c", script], tmp.path());
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "checked\n");
 }
@@ -138,8 +131,8 @@ fn a_failed_build_can_be_entered_where_it_failed() {
     write("Makefile", "all:\n\t$(MAKE) -C sub\n");
     write("sub/Makefile", "all: x.o\nx.o: x.c\n\tcc -c x.c\n");
     write("sub/x.c", "int f( {\n");
-    let failed =
-        archmill(&["build", "./broken", "--arch", "amd64", "--quiet", "--out", "result"], tmp.path());
+    let arguments = ["build", "./broken", "--arch", "amd64", "--quiet", "--out", "result"];
+    let (failed, _) = archmill_in_step(&arguments, "trixie", &[], tmp.path());
     assert_eq!(failed.status.code(), Some(6), "{}", said(&failed));
     assert!(said(&failed).contains("x.c:1:"), "{}", said(&failed));
     assert_eq!(record(&tmp.path().join("result"))["outcome"]["class"], "build");

@@ -35,3 +35,21 @@ pub(crate) fn archmill(arguments: &[&str], out: &Path) -> Output {
 pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
+
+/// Runs `archmill` for a suite and says for which it was: where the mirror is out of step with itself there, for the
+/// suite's alias, a folder of its own that mirrors update at another time.
+pub(crate) fn archmill_in_step(
+    before: &[&str],
+    suite: &'static str,
+    after: &[&str],
+    out: &Path,
+) -> (Output, &'static str) {
+    let of = |suite: &str, more: &[&str]| archmill(&[before, &["--suite", suite], more, after].concat(), out);
+    let usual = of(suite, &[]);
+    if usual.status.code() != Some(4) || !said(&usual).contains("out of step") {
+        return (usual, suite);
+    }
+    let alias = if suite == "bookworm" { "oldstable" } else { "stable" };
+    println!("the mirror is out of step for {suite}; using {alias}");
+    (of(alias, &["--no-check-valid-until"]), alias)
+}
