@@ -10,8 +10,8 @@ use crate::cli::DebugArgs;
 use crate::setup;
 use crate::ui::Terminal;
 
-/// Where QEMU waits for gdb, in the sandbox.
-const SOCKET: &str = "/build/gdb";
+/// Where QEMU waits for gdb, in the sandbox: a folder that the build user may write to.
+const SOCKET: &str = "/tmp/archmill-gdb";
 
 /// A shell, or a command, in the root that the last failed build left.
 pub(crate) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
@@ -48,6 +48,8 @@ pub(crate) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
     let work =
         WorkFolder::create(&session.folder("work"), &session.map).context("cannot make a working folder")?;
     let status = kept.open(&session, &folder, &work).and_then(|mut sandbox| {
+        // What an earlier session left would be in the way.
+        let _ = sandbox.remove(SOCKET);
         introduce(&kept, args.gdb, sandbox.pid());
         let status = job::interactive(&mut sandbox, &settings, &kept.folder, args.root, &args.command);
         sandbox.finish();
@@ -69,7 +71,10 @@ fn introduce(kept: &Kept, gdb: bool, pid: u32) {
     eprintln!("command: {}", kept.argv.join(" "));
     eprintln!("folder:  {}", kept.folder.display());
     if gdb {
-        eprintln!("gdb:     gdb-multiarch -ex 'target remote /proc/{pid}/root{SOCKET}'   (on this host)");
+        let root = format!("/proc/{pid}/root");
+        eprintln!(
+            "gdb, on this host: gdb-multiarch -ex 'set sysroot {root}' -ex 'target remote {root}{SOCKET}' {root}PROGRAM"
+        );
     } else if kept.emulated() {
         eprintln!(
             "QEMU prints system calls of what runs with QEMU_STRACE=1 set, and waits for gdb with QEMU_GDB=SOCKET;"
