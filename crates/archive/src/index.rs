@@ -252,7 +252,7 @@ impl Archives<'_> {
             Ok(signature) => String::from_utf8_lossy(&signature).into_owned(),
             Err(_) => String::new(),
         };
-        match self.keyring(spec)?.verify_detached(&release, &signature) {
+        match self.keyring(spec)?.verify_detached(&release, &signature, self.now) {
             Ok(()) => Ok((text, sha256)),
             Err(source) => self.untrusted(spec, source, progress).map(|()| (text, sha256)),
         }
@@ -260,7 +260,7 @@ impl Archives<'_> {
 
     fn verify(&self, spec: &RepoSpec, document: &[u8]) -> Result<String, ArchiveError> {
         let text = String::from_utf8_lossy(document).into_owned();
-        match self.keyring(spec)?.verify_cleartext(&text) {
+        match self.keyring(spec)?.verify_cleartext(&text, self.now) {
             Ok(signed) => Ok(signed),
             Err(source) => {
                 self.untrusted(spec, source, &crate::progress::NoProgress)?;

@@ -12,7 +12,7 @@ mod progress;
 mod repo;
 mod suites;
 
-pub use fetch::{Conditional, Expected, FetchError, Fetcher};
+pub use fetch::{Conditional, Expected, FetchError, Fetcher, Patience};
 pub use index::{ArchiveError, Archives, Index, OpenedSuite, parse_date};
 pub use keyring::{Keyring, KeyringError};
 pub use pool::{PoolFile, fetch_all};

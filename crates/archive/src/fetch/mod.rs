@@ -11,11 +11,15 @@ use ureq::Agent;
 
 use crate::progress::Progress;
 
+mod error;
+
+pub use error::FetchError;
+use error::{local_error, local_file_error, status_error, transport};
+
 /// How often something that may be passing is tried.
 const TRIES: u32 = 4;
-/// A mirror must send this much in each window, or it is left.
+/// A mirror must send this much in each window of [`Patience`], or it is left.
 const SLOWEST: u64 = 1024;
-const WINDOW: Duration = Duration::from_secs(30);
 
 /// What a file must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,91 +28,6 @@ pub struct Expected {
     pub sha256: String,
     /// Size in bytes.
     pub size: u64,
-}
-
-/// Why a file is not here.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The mirror has it not.
-    #[error("{url} is not on the mirror (404); the mirror may be incomplete: try another with --mirror")]
-    NotFound {
-        /// Where it was looked for.
-        url: String,
-    },
-    /// The mirror answers with an error.
-    #[error("{url}: the mirror answers {status}; try again later, or another mirror with --mirror")]
-    Status {
-        /// Where.
-        url: String,
-        /// HTTP status.
-        status: u16,
-    },
-    /// No connection, or it broke off.
-    #[error("cannot fetch {url}: {reason}")]
-    Transport {
-        /// Where.
-        url: String,
-        /// What happened.
-        reason: String,
-    },
-    /// Fewer bytes than promised, every time.
-    #[error(
-        "{url} broke off after {got} of {wanted} bytes, {TRIES} times; the mirror or something on the way to it is broken"
-    )]
-    Truncated {
-        /// Where.
-        url: String,
-        /// Bytes that came.
-        got: u64,
-        /// Bytes that there should be.
-        wanted: u64,
-    },
-    /// A mirror that sends next to nothing.
-    #[error("{url} comes at less than {SLOWEST} bytes in {} seconds; try another mirror with --mirror", WINDOW.as_secs())]
-    TooSlow {
-        /// Where.
-        url: String,
-    },
-    /// Not the file that the index promised.
-    #[error(
-        "{url} is not what the archive's index says it is: {what}; the mirror is out of step with itself (try again in an hour) or somebody changes what it sends"
-    )]
-    Mismatch {
-        /// Where.
-        url: String,
-        /// Size or hash, wanted and got.
-        what: String,
-    },
-    /// The disk is full.
-    #[error("no space left for {}; make room, or choose another folder with --cache", path.display())]
-    DiskFull {
-        /// The file being written.
-        path: PathBuf,
-    },
-    /// Any other trouble with local files.
-    #[error("cannot write {}: {source}", path.display())]
-    Local {
-        /// The file.
-        path: PathBuf,
-        /// What happened.
-        source: io::Error,
-    },
-}
-
-impl FetchError {
-    /// Whether another try may help.
-    fn passing(&self) -> bool {
-        match self {
-            Self::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
-            Self::Transport { .. } | Self::Truncated { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the mirror does not have it.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound { .. })
-    }
 }
 
 /// What a conditional request came back with.
@@ -125,10 +44,26 @@ pub enum Conditional {
     },
 }
 
+/// How long a mirror is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// In each window some bytes must come.
+    pub window: Duration,
+    /// Before the second try; three times as long before each further one.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { window: Duration::from_secs(30), pause: Duration::from_millis(300) }
+    }
+}
+
 /// Gets files.
 #[derive(Debug)]
 pub struct Fetcher {
     agent: Agent,
+    patience: Patience,
 }
 
 impl Default for Fetcher {
@@ -140,17 +75,22 @@ impl Default for Fetcher {
 impl Fetcher {
     /// With the host's certificates and proxies (http_proxy, https_proxy, no_proxy).
     pub fn new() -> Self {
+        Self::with_patience(Patience::default())
+    }
+
+    /// The same, with another patience.
+    pub fn with_patience(patience: Patience) -> Self {
         let tls = ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build();
         let config = Agent::config_builder()
             .tls_config(tls)
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(20)))
             .timeout_recv_response(Some(Duration::from_mins(1)))
-            .timeout_per_read(Some(WINDOW))
+            .timeout_per_read(Some(patience.window))
             .user_agent(concat!("archmill/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .build();
-        Self { agent: config.new_agent() }
+        Self { agent: config.new_agent(), patience }
     }
 
     /// Gets a small document, unless it is still the one with `validator`.
@@ -160,7 +100,7 @@ impl Fetcher {
         validator: Option<&str>,
         limit: u64,
     ) -> Result<Conditional, FetchError> {
-        retry(|| self.document_once(url, validator, limit))
+        self.retry(|| self.document_once(url, validator, limit))
     }
 
     fn document_once(
@@ -194,8 +134,20 @@ impl Fetcher {
         let validator = header("etag").or_else(|| header("last-modified"));
         let promised = header("content-length").and_then(|length| length.parse::<u64>().ok());
         let mut content = Vec::new();
-        let read = response.body_mut().as_reader().take(limit).read_to_end(&mut content);
-        read.map_err(|error| transport(url, &error.to_string()))?;
+        let mut reader = response.body_mut().as_reader().take(limit);
+        let mut pace = Pace::new(self.patience.window);
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    content.extend_from_slice(&buffer[..count]);
+                    pace.check(url, count)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(transport(url, &error.to_string())),
+            }
+        }
         let got = content.len() as u64;
         if let Some(wanted) = promised.filter(|wanted| *wanted > got) {
             return Err(FetchError::Truncated { url: url.to_owned(), got, wanted });
@@ -245,7 +197,7 @@ impl Fetcher {
             }
             result
         };
-        let result = retry(&mut attempt);
+        let result = self.retry(&mut attempt);
         if let Err(error) = result {
             if matches!(error, FetchError::Mismatch { .. }) {
                 let _ = fs::remove_file(&partial);
@@ -287,7 +239,8 @@ impl Fetcher {
                 file.set_len(0).map_err(local_io)?;
                 file.rewind().map_err(local_io)?;
             }
-            have += copy(url, &mut reader, file, &mut hash, expected.size - have, progress)?;
+            let pace = Pace::new(self.patience.window);
+            have += copy(url, &mut reader, file, &mut hash, expected.size - have, pace, progress)?;
         }
         if have < expected.size {
             return Err(FetchError::Truncated { url: url.to_owned(), got: have, wanted: expected.size });
@@ -301,6 +254,18 @@ impl Fetcher {
             url: url.to_owned(),
             what: format!("SHA-256 {got}, and it should be {}", expected.sha256),
         })
+    }
+
+    fn retry<T>(&self, mut attempt: impl FnMut() -> Result<T, FetchError>) -> Result<T, FetchError> {
+        let mut pause = self.patience.pause;
+        for _ in 1..TRIES {
+            match attempt() {
+                Err(error) if error.passing() => std::thread::sleep(pause),
+                result => return result,
+            }
+            pause *= 3;
+        }
+        attempt()
     }
 
     /// A reader from byte `from` on, or from the start if the server does not resume.
@@ -348,10 +313,11 @@ fn copy(
     file: &mut fs::File,
     hash: &mut Sha256,
     wanted: u64,
+    mut pace: Pace,
     progress: &dyn Progress,
 ) -> Result<u64, FetchError> {
     let mut buffer = vec![0; 1 << 16];
-    let (mut got, mut window, mut in_window) = (0, Instant::now(), 0);
+    let mut got = 0;
     while got < wanted {
         let count = match reader.read(&mut buffer) {
             Ok(0) => break,
@@ -365,16 +331,35 @@ fn copy(
         file.write_all(&buffer[..count]).map_err(|source| local_file_error(Path::new(url), source))?;
         hash.update(&buffer[..count]);
         got += count as u64;
-        in_window += count as u64;
         progress.bytes(count as u64);
-        if window.elapsed() > WINDOW {
-            if in_window < SLOWEST {
-                return Err(FetchError::TooSlow { url: url.to_owned() });
-            }
-            (window, in_window) = (Instant::now(), 0);
-        }
+        pace.check(url, count)?;
     }
     Ok(got)
+}
+
+/// Tells a mirror that sends next to nothing from one that is merely slow.
+struct Pace {
+    window: Duration,
+    since: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new(window: Duration) -> Self {
+        Self { window, since: Instant::now(), bytes: 0 }
+    }
+
+    fn check(&mut self, url: &str, count: usize) -> Result<(), FetchError> {
+        self.bytes += count as u64;
+        if self.since.elapsed() <= self.window {
+            return Ok(());
+        }
+        if self.bytes < SLOWEST {
+            return Err(FetchError::TooSlow { url: url.to_owned(), window: self.window });
+        }
+        *self = Self::new(self.window);
+        Ok(())
+    }
 }
 
 /// Hashes what is there already; too much of it is nothing.
@@ -400,18 +385,6 @@ fn rehash(file: &mut fs::File, hash: &mut Sha256, most: u64) -> io::Result<u64> 
     Ok(have)
 }
 
-fn retry<T>(mut attempt: impl FnMut() -> Result<T, FetchError>) -> Result<T, FetchError> {
-    let mut wait = Duration::from_millis(300);
-    for _ in 1..TRIES {
-        match attempt() {
-            Err(error) if error.passing() => std::thread::sleep(wait),
-            result => return result,
-        }
-        wait *= 3;
-    }
-    attempt()
-}
-
 fn same_file(file: &fs::File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let (Ok(a), Ok(b)) = (file.metadata(), fs::metadata(path)) else { return false };
@@ -424,31 +397,4 @@ fn local(url: &str) -> Option<PathBuf> {
         return Some(path.into());
     }
     url.starts_with('/').then(|| url.into())
-}
-
-fn local_error(url: &str, error: &io::Error) -> FetchError {
-    match error.kind() {
-        io::ErrorKind::NotFound => FetchError::NotFound { url: url.to_owned() },
-        _ => transport(url, &error.to_string()),
-    }
-}
-
-fn local_file_error(path: &Path, source: io::Error) -> FetchError {
-    match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            FetchError::DiskFull { path: path.to_owned() }
-        }
-        _ => FetchError::Local { path: path.to_owned(), source },
-    }
-}
-
-fn transport(url: &str, reason: &str) -> FetchError {
-    FetchError::Transport { url: url.to_owned(), reason: reason.to_owned() }
-}
-
-fn status_error(url: &str, status: u16) -> FetchError {
-    match status {
-        404 | 410 => FetchError::NotFound { url: url.to_owned() },
-        status => FetchError::Status { url: url.to_owned(), status },
-    }
 }
