@@ -62,7 +62,7 @@ pub enum FetchError {
         what: String,
     },
     /// The disk is full.
-    #[error("no space left for {}; make room, or choose another folder with --cache", path.display())]
+    #[error("cannot write {}: No space left on device; make room, or choose another folder with --cache", path.display())]
     DiskFull {
         /// The file being written.
         path: PathBuf,

@@ -189,11 +189,11 @@ impl Fetcher {
         }
         let mut resumable = true;
         let mut attempt = || {
-            let result = self.file_once(url, &mut file, expected, progress, resumable);
+            let result = self.file_once(url, (&mut file, &partial), expected, progress, resumable);
             if matches!(result, Err(FetchError::Mismatch { .. })) && resumable {
                 // What was there before may be the cause: once more from the start.
                 resumable = false;
-                return self.file_once(url, &mut file, expected, progress, false);
+                return self.file_once(url, (&mut file, &partial), expected, progress, false);
             }
             result
         };
@@ -210,12 +210,11 @@ impl Fetcher {
     fn file_once(
         &self,
         url: &str,
-        file: &mut fs::File,
+        (file, path): (&mut fs::File, &Path),
         expected: &Expected,
         progress: &dyn Progress,
         resume: bool,
     ) -> Result<(), FetchError> {
-        let path = Path::new(url);
         let local_io = |source: io::Error| local_file_error(path, source);
         let mut hash = Sha256::new();
         let mut have = if resume { rehash(file, &mut hash, expected.size).map_err(local_io)? } else { 0 };
@@ -240,7 +239,7 @@ impl Fetcher {
                 file.rewind().map_err(local_io)?;
             }
             let pace = Pace::new(self.patience.window);
-            have += copy(url, &mut reader, file, &mut hash, expected.size - have, pace, progress)?;
+            have += copy(url, &mut reader, (file, path), &mut hash, expected.size - have, pace, progress)?;
         }
         if have < expected.size {
             return Err(FetchError::Truncated { url: url.to_owned(), got: have, wanted: expected.size });
@@ -310,7 +309,7 @@ struct Opened {
 fn copy(
     url: &str,
     reader: &mut dyn Read,
-    file: &mut fs::File,
+    (file, path): (&mut fs::File, &Path),
     hash: &mut Sha256,
     wanted: u64,
     mut pace: Pace,
@@ -328,7 +327,7 @@ fn copy(
             Err(_) => break,
         };
         let count = usize::try_from((wanted - got).min(count as u64)).unwrap_or(count);
-        file.write_all(&buffer[..count]).map_err(|source| local_file_error(Path::new(url), source))?;
+        file.write_all(&buffer[..count]).map_err(|source| local_file_error(path, source))?;
         hash.update(&buffer[..count]);
         got += count as u64;
         progress.bytes(count as u64);
