@@ -7,4 +7,4 @@ pub mod recorded;
 pub mod server;
 
 pub use recorded::Recorded;
-pub use server::{Fault, Request, Server};
+pub use server::{Fault, Server};

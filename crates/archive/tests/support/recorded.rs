@@ -73,7 +73,11 @@ impl Recorded {
     /// Changes the Release text and signs it again with the test key.
     pub fn resign(&self, suite: &str, change: impl FnOnce(String) -> String) {
         let text = change(self.release(suite));
-        fs::write(self.in_release(suite), sign(&text, &fs::read_to_string(fixtures().join("test-secret-key.asc")).unwrap())).unwrap();
+        fs::write(
+            self.in_release(suite),
+            sign(&text, &fs::read_to_string(fixtures().join("test-secret-key.asc")).unwrap()),
+        )
+        .unwrap();
     }
 
     /// Changes the text of an index (`main/binary-amd64/Packages`) and everything that names it, signature included.
@@ -93,7 +97,8 @@ impl Recorded {
         fs::create_dir_all(&by_hash).unwrap();
         fs::write(by_hash.join(sha256(&packed)), &packed).unwrap();
         self.resign(suite, |release| {
-            let other = |line: &&str| !line.ends_with(&format!(" {name}")) && !line.ends_with(&format!(" {name}.xz"));
+            let other =
+                |line: &&str| !line.ends_with(&format!(" {name}")) && !line.ends_with(&format!(" {name}.xz"));
             let mut lines: Vec<String> = release.lines().filter(other).map(str::to_owned).collect();
             lines.push(format!(" {} {} {name}", sha256(text.as_bytes()), text.len()));
             lines.push(format!(" {} {} {name}.xz", sha256(&packed), packed.len()));
@@ -120,7 +125,8 @@ impl Recorded {
 /// Signs a text with an armored secret key.
 pub fn sign(text: &str, secret_key: &str) -> String {
     let (key, _) = SignedSecretKey::from_string(secret_key).unwrap();
-    let message = CleartextSignedMessage::sign(rand::thread_rng(), text, &key.primary_key, &Password::empty()).unwrap();
+    let message =
+        CleartextSignedMessage::sign(rand::thread_rng(), text, &key.primary_key, &Password::empty()).unwrap();
     message.to_armored_string(pgp::composed::ArmorOptions::default()).unwrap()
 }
 

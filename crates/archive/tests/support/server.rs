@@ -181,7 +181,11 @@ impl State {
         }
         let path = self.folder.join(request.path.trim_start_matches('/'));
         let Ok(mut body) = fs::read(&path) else { return plain(404) };
-        let tag = format!("\"{:x}-{}\"", body.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte)), body.len());
+        let tag = format!(
+            "\"{:x}-{}\"",
+            body.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte)),
+            body.len()
+        );
         if request.condition.as_ref() == Some(&tag) {
             return Reply { headers: format!("ETag: {tag}\r\n"), ..plain(304) };
         }
@@ -192,7 +196,8 @@ impl State {
             _ => {}
         }
         let from = request.range.as_ref().filter(|_| !matches!(fault, Some(Fault::IgnoreRange)));
-        let from = from.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+        let from =
+            from.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
         match from {
             None => Reply { status: 200, headers: format!("ETag: {tag}\r\n"), body },
             Some(from) if from < body.len() => {
@@ -209,8 +214,16 @@ impl State {
             return Ok(());
         }
         let more = if let Some(Fault::PromiseMore(more)) = fault { *more } else { 0 };
-        let length = if reply.status == 304 { String::new() } else { format!("Content-Length: {}\r\n", reply.body.len() + more) };
-        write!(stream, "HTTP/1.1 {} Whatever\r\n{}{length}Connection: close\r\n\r\n", reply.status, reply.headers)?;
+        let length = if reply.status == 304 {
+            String::new()
+        } else {
+            format!("Content-Length: {}\r\n", reply.body.len() + more)
+        };
+        write!(
+            stream,
+            "HTTP/1.1 {} Whatever\r\n{}{length}Connection: close\r\n\r\n",
+            reply.status, reply.headers
+        )?;
         match fault {
             Some(Fault::Stall) => self.until_over(&mut stream),
             Some(Fault::CutAfter(count)) => stream.write_all(&reply.body[..(*count).min(reply.body.len())]),
@@ -234,7 +247,14 @@ impl State {
         while !self.over.load(Ordering::SeqCst) {
             match stream.read(&mut [0]) {
                 Ok(0) => break,
-                Err(error) if !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => break,
+                Err(error)
+                    if !matches!(
+                        error.kind(),
+                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                    ) =>
+                {
+                    break;
+                }
                 _ => {}
             }
         }
