@@ -74,7 +74,7 @@ impl Cgroup {
         }
     }
 
-    /// Whether the kernel ended something for want of memory, or refused a process.
+    /// Whether the kernel ended something for want of memory.
     pub(crate) fn limit_reached(&self) -> Option<LimitKind> {
         let file = match self.flavour {
             Flavour::V1 => "memory.oom_control",
@@ -86,17 +86,7 @@ impl Cgroup {
                     .filter_map(|line| line.strip_prefix("oom_kill "))
                     .any(|count| count.trim() != "0")
             });
-        let refused =
-            self.folders.iter().filter_map(|folder| fs::read_to_string(folder.join("pids.events")).ok()).any(
-                |text| {
-                    text.lines().filter_map(|line| line.strip_prefix("max ")).any(|count| count.trim() != "0")
-                },
-            );
-        match (killed, refused) {
-            (true, _) => Some(LimitKind::Memory),
-            (false, true) => Some(LimitKind::Processes),
-            (false, false) => None,
-        }
+        killed.then_some(LimitKind::Memory)
     }
 
     /// Removes the groups; all processes in them are gone.
