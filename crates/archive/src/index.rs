@@ -77,6 +77,14 @@ impl Archives<'_> {
         };
         let release = Release::parse(&signed.text).map_err(problem)?;
         self.check_dates(spec, &release)?;
+        if !is_named(&release, &spec.suite) {
+            // A warning, as with apt: names of folders are the repository's own affair.
+            let (suite, uri) = names(spec);
+            let (own, codename) = (&release.suite, &release.codename);
+            progress.note(&format!(
+                "suite {suite} of {uri} calls itself {own} ({codename}); somebody may be giving one suite for another"
+            ));
+        }
         let mut opened = OpenedSuite {
             spec: spec.clone(),
             release,
@@ -158,6 +166,13 @@ impl Archives<'_> {
             .file(&format!("{base}/{name}"), target, expected, progress)
             .map_err(|source| fetch_error(spec, source))
     }
+}
+
+/// Whether a Release file is that of the suite that was asked for; one that names none, and that of a flat
+/// repository, is of any.
+fn is_named(release: &Release, asked: &str) -> bool {
+    let names = [release.suite.as_str(), release.codename.as_str()];
+    asked.ends_with('/') || names.iter().all(|name| name.is_empty()) || names.contains(&asked)
 }
 
 pub(crate) fn base_url(spec: &RepoSpec) -> String {

@@ -312,6 +312,19 @@ fn a_suite_that_is_not_there_and_a_mirror_that_is_down_are_errors_of_their_own()
 }
 
 #[test]
+fn a_suite_given_for_another_is_told_of() {
+    let case = Case::new();
+    case.open().unwrap();
+    assert_eq!(case.notes.text(), "");
+    let folder = case.recorded.file("dists");
+    fs::rename(folder.join("trixie"), folder.join("forky")).unwrap();
+    let mut spec = case.spec();
+    spec.suite = "forky".to_owned();
+    case.open_with(|_| {}, &spec).unwrap();
+    assert!(case.notes.text().contains("calls itself stable (trixie)"), "{}", case.notes.text());
+}
+
+#[test]
 fn many_that_open_the_same_suite_at_once_all_can() {
     for _ in 0..5 {
         let case = Case::new();
