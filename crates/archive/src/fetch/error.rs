@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{SLOWEST, TRIES};
+use super::TRIES;
+use super::pace::SLOWEST;
 
 /// Why a file is not here.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{self, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use ureq::Agent;
@@ -12,14 +12,15 @@ use ureq::Agent;
 use crate::progress::Progress;
 
 mod error;
+mod pace;
 
 pub use error::FetchError;
 use error::{local_error, local_file_error, status_error, transport};
+use pace::Pace;
+pub use pace::Patience;
 
 /// How often something that may be passing is tried.
 const TRIES: u32 = 4;
-/// A mirror must send this much in each window of [`Patience`], or it is left.
-const SLOWEST: u64 = 1024;
 
 /// What a file must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,21 +43,6 @@ pub enum Conditional {
         /// `ETag` or `Last-Modified`.
         validator: Option<String>,
     },
-}
-
-/// How long a mirror is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// In each window some bytes must come.
-    pub window: Duration,
-    /// Before the second try; three times as long before each further one.
-    pub pause: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { window: Duration::from_secs(30), pause: Duration::from_millis(300) }
-    }
 }
 
 /// Gets files.
@@ -334,31 +320,6 @@ fn copy(
         pace.check(url, count)?;
     }
     Ok(got)
-}
-
-/// Tells a mirror that sends next to nothing from one that is merely slow.
-struct Pace {
-    window: Duration,
-    since: Instant,
-    bytes: u64,
-}
-
-impl Pace {
-    fn new(window: Duration) -> Self {
-        Self { window, since: Instant::now(), bytes: 0 }
-    }
-
-    fn check(&mut self, url: &str, count: usize) -> Result<(), FetchError> {
-        self.bytes += count as u64;
-        if self.since.elapsed() <= self.window {
-            return Ok(());
-        }
-        if self.bytes < SLOWEST {
-            return Err(FetchError::TooSlow { url: url.to_owned(), window: self.window });
-        }
-        *self = Self::new(self.window);
-        Ok(())
-    }
 }
 
 /// Hashes what is there already; too much of it is nothing.
