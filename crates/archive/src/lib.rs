@@ -4,19 +4,23 @@
 //! disk, [`fetch_all`] gets package files into a folder where each is kept under its hash.
 #![forbid(unsafe_code)]
 
+mod error;
 mod fetch;
 mod index;
 mod keyring;
 mod pool;
 mod progress;
+mod release;
 mod repo;
 mod suites;
 
-pub use fetch::{Conditional, Expected, FetchError, Fetcher};
-pub use index::{ArchiveError, Archives, Index, OpenedSuite, parse_date};
+pub use error::ArchiveError;
+pub use fetch::{Conditional, Expected, FetchError, Fetcher, Patience};
+pub use index::{Archives, Index, OpenedSuite};
 pub use keyring::{Keyring, KeyringError};
 pub use pool::{PoolFile, fetch_all};
 pub use progress::{NoProgress, Progress};
+pub use release::parse_date;
 pub use repo::{
     RepoError, RepoSpec, SignedBy, parse as parse_repositories, parse_line as parse_repository_line,
 };

@@ -3,6 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test ends there")]
 
 mod builds;
+mod disk;
+mod ended;
+mod farm;
+mod hostile;
+mod limits;
+mod made;
+mod mirror;
+mod offline;
 mod refusals;
 mod roots;
 mod run;
+#[path = "../../../archive/tests/support/mod.rs"]
+mod support;
+mod user;

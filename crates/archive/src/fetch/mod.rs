@@ -5,18 +5,23 @@ use std::fs;
 use std::io::{self, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use ureq::Agent;
 
 use crate::progress::Progress;
 
+mod error;
+mod pace;
+
+pub use error::FetchError;
+use error::{local_error, local_file_error, status_error, transport};
+use pace::Pace;
+pub use pace::Patience;
+
 /// How often something that may be passing is tried.
 const TRIES: u32 = 4;
-/// A mirror must send this much in each window, or it is left.
-const SLOWEST: u64 = 1024;
-const WINDOW: Duration = Duration::from_secs(30);
 
 /// What a file must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,91 +30,6 @@ pub struct Expected {
     pub sha256: String,
     /// Size in bytes.
     pub size: u64,
-}
-
-/// Why a file is not here.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The mirror has it not.
-    #[error("{url} is not on the mirror (404); the mirror may be incomplete: try another with --mirror")]
-    NotFound {
-        /// Where it was looked for.
-        url: String,
-    },
-    /// The mirror answers with an error.
-    #[error("{url}: the mirror answers {status}; try again later, or another mirror with --mirror")]
-    Status {
-        /// Where.
-        url: String,
-        /// HTTP status.
-        status: u16,
-    },
-    /// No connection, or it broke off.
-    #[error("cannot fetch {url}: {reason}")]
-    Transport {
-        /// Where.
-        url: String,
-        /// What happened.
-        reason: String,
-    },
-    /// Fewer bytes than promised, every time.
-    #[error(
-        "{url} broke off after {got} of {wanted} bytes, {TRIES} times; the mirror or something on the way to it is broken"
-    )]
-    Truncated {
-        /// Where.
-        url: String,
-        /// Bytes that came.
-        got: u64,
-        /// Bytes that there should be.
-        wanted: u64,
-    },
-    /// A mirror that sends next to nothing.
-    #[error("{url} comes at less than {SLOWEST} bytes in {} seconds; try another mirror with --mirror", WINDOW.as_secs())]
-    TooSlow {
-        /// Where.
-        url: String,
-    },
-    /// Not the file that the index promised.
-    #[error(
-        "{url} is not what the archive's index says it is: {what}; the mirror is out of step with itself (try again in an hour) or somebody changes what it sends"
-    )]
-    Mismatch {
-        /// Where.
-        url: String,
-        /// Size or hash, wanted and got.
-        what: String,
-    },
-    /// The disk is full.
-    #[error("no space left for {}; make room, or choose another folder with --cache", path.display())]
-    DiskFull {
-        /// The file being written.
-        path: PathBuf,
-    },
-    /// Any other trouble with local files.
-    #[error("cannot write {}: {source}", path.display())]
-    Local {
-        /// The file.
-        path: PathBuf,
-        /// What happened.
-        source: io::Error,
-    },
-}
-
-impl FetchError {
-    /// Whether another try may help.
-    fn passing(&self) -> bool {
-        match self {
-            Self::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
-            Self::Transport { .. } | Self::Truncated { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the mirror does not have it.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound { .. })
-    }
 }
 
 /// What a conditional request came back with.
@@ -130,6 +50,7 @@ pub enum Conditional {
 #[derive(Debug)]
 pub struct Fetcher {
     agent: Agent,
+    patience: Patience,
     downloaded: AtomicU64,
 }
 
@@ -142,17 +63,22 @@ impl Default for Fetcher {
 impl Fetcher {
     /// With the host's certificates and proxies (http_proxy, https_proxy, no_proxy).
     pub fn new() -> Self {
+        Self::with_patience(Patience::default())
+    }
+
+    /// The same, with another patience.
+    pub fn with_patience(patience: Patience) -> Self {
         let tls = ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build();
         let config = Agent::config_builder()
             .tls_config(tls)
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(20)))
             .timeout_recv_response(Some(Duration::from_mins(1)))
-            .timeout_per_read(Some(WINDOW))
+            .timeout_per_read(Some(patience.window))
             .user_agent(concat!("archmill/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .build();
-        Self { agent: config.new_agent(), downloaded: AtomicU64::new(0) }
+        Self { agent: config.new_agent(), patience, downloaded: AtomicU64::new(0) }
     }
 
     /// Bytes of files and documents that came so far.
@@ -167,7 +93,7 @@ impl Fetcher {
         validator: Option<&str>,
         limit: u64,
     ) -> Result<Conditional, FetchError> {
-        retry(|| self.document_once(url, validator, limit))
+        self.retry(|| self.document_once(url, validator, limit))
     }
 
     fn document_once(
@@ -201,8 +127,20 @@ impl Fetcher {
         let validator = header("etag").or_else(|| header("last-modified"));
         let promised = header("content-length").and_then(|length| length.parse::<u64>().ok());
         let mut content = Vec::new();
-        let read = response.body_mut().as_reader().take(limit).read_to_end(&mut content);
-        read.map_err(|error| transport(url, &error.to_string()))?;
+        let mut reader = response.body_mut().as_reader().take(limit);
+        let mut pace = Pace::new(self.patience.window);
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    content.extend_from_slice(&buffer[..count]);
+                    pace.check(url, count)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(transport(url, &error.to_string())),
+            }
+        }
         let got = content.len() as u64;
         self.downloaded.fetch_add(got, Ordering::Relaxed);
         if let Some(wanted) = promised.filter(|wanted| *wanted > got) {
@@ -245,15 +183,15 @@ impl Fetcher {
         }
         let mut resumable = true;
         let mut attempt = || {
-            let result = self.file_once(url, &mut file, expected, progress, resumable);
+            let result = self.file_once(url, (&mut file, &partial), expected, progress, resumable);
             if matches!(result, Err(FetchError::Mismatch { .. })) && resumable {
                 // What was there before may be the cause: once more from the start.
                 resumable = false;
-                return self.file_once(url, &mut file, expected, progress, false);
+                return self.file_once(url, (&mut file, &partial), expected, progress, false);
             }
             result
         };
-        let result = retry(&mut attempt);
+        let result = self.retry(&mut attempt);
         if let Err(error) = result {
             if matches!(error, FetchError::Mismatch { .. }) {
                 let _ = fs::remove_file(&partial);
@@ -266,12 +204,11 @@ impl Fetcher {
     fn file_once(
         &self,
         url: &str,
-        file: &mut fs::File,
+        (file, path): (&mut fs::File, &Path),
         expected: &Expected,
         progress: &dyn Progress,
         resume: bool,
     ) -> Result<(), FetchError> {
-        let path = Path::new(url);
         let local_io = |source: io::Error| local_file_error(path, source);
         let mut hash = Sha256::new();
         let mut have = if resume { rehash(file, &mut hash, expected.size).map_err(local_io)? } else { 0 };
@@ -295,7 +232,8 @@ impl Fetcher {
                 file.set_len(0).map_err(local_io)?;
                 file.rewind().map_err(local_io)?;
             }
-            let got = copy(url, &mut reader, file, &mut hash, expected.size - have, progress)?;
+            let pace = Pace::new(self.patience.window);
+            let got = copy(url, &mut reader, (file, path), &mut hash, expected.size - have, pace, progress)?;
             self.downloaded.fetch_add(got, Ordering::Relaxed);
             have += got;
         }
@@ -311,6 +249,18 @@ impl Fetcher {
             url: url.to_owned(),
             what: format!("SHA-256 {got}, and it should be {}", expected.sha256),
         })
+    }
+
+    fn retry<T>(&self, mut attempt: impl FnMut() -> Result<T, FetchError>) -> Result<T, FetchError> {
+        let mut pause = self.patience.pause;
+        for _ in 1..TRIES {
+            match attempt() {
+                Err(error) if error.passing() => std::thread::sleep(pause),
+                result => return result,
+            }
+            pause *= 3;
+        }
+        attempt()
     }
 
     /// A reader from byte `from` on, or from the start if the server does not resume.
@@ -355,13 +305,14 @@ struct Opened {
 fn copy(
     url: &str,
     reader: &mut dyn Read,
-    file: &mut fs::File,
+    (file, path): (&mut fs::File, &Path),
     hash: &mut Sha256,
     wanted: u64,
+    mut pace: Pace,
     progress: &dyn Progress,
 ) -> Result<u64, FetchError> {
     let mut buffer = vec![0; 1 << 16];
-    let (mut got, mut window, mut in_window) = (0, Instant::now(), 0);
+    let mut got = 0;
     while got < wanted {
         let count = match reader.read(&mut buffer) {
             Ok(0) => break,
@@ -372,17 +323,11 @@ fn copy(
             Err(_) => break,
         };
         let count = usize::try_from((wanted - got).min(count as u64)).unwrap_or(count);
-        file.write_all(&buffer[..count]).map_err(|source| local_file_error(Path::new(url), source))?;
+        file.write_all(&buffer[..count]).map_err(|source| local_file_error(path, source))?;
         hash.update(&buffer[..count]);
         got += count as u64;
-        in_window += count as u64;
         progress.bytes(count as u64);
-        if window.elapsed() > WINDOW {
-            if in_window < SLOWEST {
-                return Err(FetchError::TooSlow { url: url.to_owned() });
-            }
-            (window, in_window) = (Instant::now(), 0);
-        }
+        pace.check(url, count)?;
     }
     Ok(got)
 }
@@ -410,18 +355,6 @@ fn rehash(file: &mut fs::File, hash: &mut Sha256, most: u64) -> io::Result<u64> 
     Ok(have)
 }
 
-fn retry<T>(mut attempt: impl FnMut() -> Result<T, FetchError>) -> Result<T, FetchError> {
-    let mut wait = Duration::from_millis(300);
-    for _ in 1..TRIES {
-        match attempt() {
-            Err(error) if error.passing() => std::thread::sleep(wait),
-            result => return result,
-        }
-        wait *= 3;
-    }
-    attempt()
-}
-
 fn same_file(file: &fs::File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let (Ok(a), Ok(b)) = (file.metadata(), fs::metadata(path)) else { return false };
@@ -434,31 +367,4 @@ fn local(url: &str) -> Option<PathBuf> {
         return Some(path.into());
     }
     url.starts_with('/').then(|| url.into())
-}
-
-fn local_error(url: &str, error: &io::Error) -> FetchError {
-    match error.kind() {
-        io::ErrorKind::NotFound => FetchError::NotFound { url: url.to_owned() },
-        _ => transport(url, &error.to_string()),
-    }
-}
-
-fn local_file_error(path: &Path, source: io::Error) -> FetchError {
-    match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            FetchError::DiskFull { path: path.to_owned() }
-        }
-        _ => FetchError::Local { path: path.to_owned(), source },
-    }
-}
-
-fn transport(url: &str, reason: &str) -> FetchError {
-    FetchError::Transport { url: url.to_owned(), reason: reason.to_owned() }
-}
-
-fn status_error(url: &str, status: u16) -> FetchError {
-    match status {
-        404 | 410 => FetchError::NotFound { url: url.to_owned() },
-        status => FetchError::Status { url: url.to_owned(), status },
-    }
 }
