@@ -366,6 +366,11 @@ fn dpkg(
     progress.log(|log| log.subheading("dpkg-buildpackage"))?;
     progress.log(|log| log.text(&command_line(&command)))?;
     progress.begin(Phase::Build);
+    // What maintainer scripts said while the root was made is no reason for a failure of the build.
+    progress.log(|log| {
+        log.forget_tail();
+        Ok(())
+    })?;
     let command = Command {
         argv: command.argv,
         env: command.env,

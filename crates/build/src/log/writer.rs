@@ -189,6 +189,11 @@ impl<'a> LogWriter<'a> {
         self.tail.text()
     }
 
+    /// Forgets the output so far: what programs print from here on is what tells why a build failed.
+    pub fn forget_tail(&mut self) {
+        self.tail = Tail::new(TAIL_BYTES);
+    }
+
     /// Bytes written so far.
     pub fn written(&self) -> u64 {
         self.written
@@ -312,5 +317,7 @@ mod tests {
         log.output(b"this\n").unwrap();
         assert_eq!(log.tail(), "this\n");
         assert_eq!(log.written(), 17);
+        log.forget_tail();
+        assert_eq!(log.tail(), "");
     }
 }
