@@ -133,7 +133,7 @@ fn devices(root: &Path, written: &mut Written) -> Result<(), MountError> {
     let quiet = MountFlags::NOSUID | MountFlags::NOEXEC;
     mount("tmpfs", &dev, "tmpfs", quiet, c("mode=0755,size=1M").as_deref())
         .map_err(at("mount a tmpfs at", &dev))?;
-    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+    for name in DEVICES {
         let target = dev.join(name);
         fs::write(&target, "").map_err(at("make", &target))?;
         mount_bind(Path::new("/dev").join(name), &target).map_err(at("bind", &target))?;
@@ -215,6 +215,9 @@ fn register(root: &Path, entries: &[Binfmt]) -> Result<(), MountError> {
     }
     mount_remount(&here, quiet | MountFlags::RDONLY, "").map_err(at("make read-only", &here))
 }
+
+/// Devices of the host that a sandbox gets.
+pub(crate) const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// What of /proc is hidden; most of it is the host root's alone in any case.
 const MASKED: [&str; 8] = [
