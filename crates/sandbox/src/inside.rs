@@ -36,6 +36,8 @@ const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) fn serve(channel: &Channel) -> io::Result<i32> {
     let Some((set_up, _)) = channel.receive::<SetUp>()? else { return Ok(0) };
+    // An interrupt at the caller's terminal is for the caller alone: it ends what runs in good order.
+    rustix::process::setsid()?;
     let pid = fork_with(|| {
         die_with_parent();
         become_supervisor(channel, &set_up)

@@ -246,8 +246,12 @@ impl Sandbox {
                 }
             } else if said && ended.is_none() {
                 ended = match reply(channel) {
-                    // It was told to end, and that it did.
-                    Err(SandboxError::Gone) if watch.reached().is_some() => Some(Ended::default()),
+                    // Somebody who wants an end ended all of it at once.
+                    Err(SandboxError::Gone)
+                        if watch.reached().is_some() || watch.cancelled(&self.canceller) =>
+                    {
+                        Some(Ended::default())
+                    }
                     other => Some(other?),
                 };
             } else if ended.is_some() {

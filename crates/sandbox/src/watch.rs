@@ -40,6 +40,14 @@ impl Watch {
         self.reached.map(|(status, _)| status)
     }
 
+    /// Whether the caller wants an end; then that is why it ended.
+    pub(crate) fn cancelled(&mut self, canceller: &Canceller) -> bool {
+        if canceller.is_cancelled() {
+            self.reached.get_or_insert((Status::Cancelled, Instant::now()));
+        }
+        canceller.is_cancelled()
+    }
+
     /// Whether it was told to end and does not.
     pub(crate) fn hangs(&self) -> bool {
         self.reached.is_some_and(|(_, when)| when.elapsed() > GRACE)

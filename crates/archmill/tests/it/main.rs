@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test ends there")]
 
 mod builds;
+mod doctor;
 mod refusals;
 mod run;

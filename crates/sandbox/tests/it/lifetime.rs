@@ -110,6 +110,14 @@ fn a_sandbox_goes_when_the_process_that_holds_it_is_killed() {
     eventually("its processes are gone", || running("4712") == before);
 }
 
+fn an_interrupt_at_the_callers_terminal_is_for_the_caller_alone() {
+    // A terminal sends it to all of a process group.
+    let sandbox = World::new().start();
+    let outer = rustix::process::Pid::from_raw(i32::try_from(sandbox.pid()).unwrap()).unwrap();
+    assert_ne!(rustix::process::getpgid(Some(outer)).unwrap(), rustix::process::getpgid(None).unwrap());
+    assert_ne!(rustix::process::getsid(Some(outer)).unwrap(), rustix::process::getsid(None).unwrap());
+}
+
 fn a_folder_that_is_released_is_no_leftover() {
     let work = base().join("released");
     map().create_folder(&work).unwrap();
@@ -142,6 +150,7 @@ crate::tests![
     a_task_ends_when_its_caller_is_killed,
     a_supervisor_that_hangs_is_ended_with_all_it_runs,
     a_sandbox_goes_when_the_process_that_holds_it_is_killed,
+    an_interrupt_at_the_callers_terminal_is_for_the_caller_alone,
     a_folder_that_is_released_is_no_leftover,
     many_sandboxes_at_a_time_do_not_meet,
 ];
