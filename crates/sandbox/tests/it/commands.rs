@@ -104,7 +104,7 @@ fn what_a_command_leaves_running_is_ended_with_it() {
     let began = Instant::now();
     let text = "setsid sh -c 'trap \"\" TERM HUP INT; (sleep 1000 &) ; sleep 1000' & (setsid setsid sleep 1000 &) & nohup sleep 1000 >/dev/null 2>&1 & sleep 0.3; exit 3";
     assert_eq!(run(&mut sandbox, &script(text)).0.status, Status::Exited(3));
-    assert!(began.elapsed() < Duration::from_secs(30));
+    assert!(began.elapsed() < Duration::from_secs(120));
     assert_eq!(output(&mut sandbox, &script("ps | grep -c '[s]leep 1000'; true")), "0\n");
 }
 
@@ -134,7 +134,7 @@ fn cancelling_ends_even_what_ignores_every_signal() {
     let began = Instant::now();
     let stubborn = script("trap '' HUP INT QUIT TERM; while true; do sleep 1000; done");
     assert_eq!(run(&mut sandbox, &stubborn).0.status, Status::Cancelled);
-    assert!(began.elapsed() < Duration::from_secs(30));
+    assert!(began.elapsed() < Duration::from_secs(120));
     thread.join().unwrap();
     assert_eq!(run(&mut sandbox, &script("true")).0.status, Status::Cancelled, "and every one that follows");
 }

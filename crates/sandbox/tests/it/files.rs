@@ -104,7 +104,7 @@ fn trees_of_any_depth_are_removed() {
     output(
         &mut sandbox,
         &script(
-            "mkdir /tmp/top; cd /tmp/top; i=0; while [ $i -lt 1500 ]; do mkdir deep; cd deep; i=$((i+1)); done",
+            "mkdir /tmp/top; cd /tmp/top; i=0; while [ $i -lt 400 ]; do mkdir deep; cd deep; i=$((i+1)); done",
         ),
     );
     sandbox.remove("/tmp/top").unwrap();

@@ -57,7 +57,7 @@ fn nothing_outlives_a_caller_that_was_killed() {
     caller.wait().unwrap();
     let began = Instant::now();
     eventually("all processes are gone", || running("4711") == before);
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     // The folder that it worked in is found by its lock.
     let left = stale(&work);
     assert_eq!(left.len(), 1);
@@ -92,7 +92,7 @@ fn a_supervisor_that_hangs_is_ended_with_all_it_runs() {
     rustix::process::kill_process(rustix::process::Pid::from_raw(supervisor).unwrap(), stop).unwrap();
     let began = Instant::now();
     drop(sandbox);
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
     assert!(!Path::new(&format!("/proc/{supervisor}")).exists());
 }
 
