@@ -244,6 +244,9 @@ pub(crate) struct ReplayArgs {
 /// `archmill doctor`
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
+    /// Folder for downloads and build roots, whose file system is tried out
+    #[arg(long, value_name = "DIR", env = "ARCHMILL_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
     /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fs;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::seccomp;
@@ -11,19 +12,24 @@ use crate::spec::{ExecutableUsage, LimitKind, Limits};
 
 /// Entries that are kept of the list of executables; the rest is one more entry.
 const MOST: usize = 400;
+/// Different executables that are told apart while a command runs: a hostile one could make any number.
+const MOST_TOLD_APART: usize = 20_000;
+/// Longest path that is kept.
+const LONGEST_PATH: usize = 1024;
 
 /// Of one command.
+#[derive(Default)]
 pub(crate) struct Accounting {
-    listener: Option<OwnedFd>,
-    by_path: HashMap<String, (u64, u64)>,
+    listeners: Vec<OwnedFd>,
+    by_path: HashMap<Vec<u8>, (u64, Duration)>,
     pub(crate) peak_memory: u64,
-    pub(crate) disk: u64,
     pub(crate) limit: Option<LimitKind>,
 }
 
 /// All processes at a moment.
 pub(crate) struct Sample {
     memory: u64,
+    /// Processes and threads.
     processes: u64,
 }
 
@@ -39,7 +45,7 @@ impl Sample {
             };
             // Resident without what is backed by files: those pages are shared and can be dropped.
             sample.memory += number(1).saturating_sub(number(2)) * page;
-            sample.processes += 1;
+            sample.processes += threads(pid).unwrap_or(1);
         }
         sample
     }
@@ -47,40 +53,59 @@ impl Sample {
 
 impl Accounting {
     pub(crate) fn new(listener: Option<OwnedFd>) -> Self {
-        Self { listener, by_path: HashMap::new(), peak_memory: 0, disk: 0, limit: None }
+        let mut accounting = Self::default();
+        accounting.listen(listener);
+        accounting
     }
 
-    pub(crate) fn listener(&self) -> Option<BorrowedFd<'_>> {
-        self.listener.as_ref().map(|listener| listener.as_fd())
+    /// Takes one more listener of processes that end.
+    pub(crate) fn listen(&mut self, listener: Option<OwnedFd>) {
+        if let Some(listener) = listener {
+            seccomp::wake_synchronously(listener.as_fd());
+            self.listeners.push(listener);
+        }
+    }
+
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.listeners.iter().map(|listener| listener.as_fd())
+    }
+
+    /// The processes of a listener are all gone.
+    pub(crate) fn forget(&mut self, listener: usize) {
+        self.listeners.swap_remove(listener);
     }
 
     /// A process is about to end: counts what it used, and lets it.
-    pub(crate) fn notified(&mut self, interpreters: &[PathBuf]) {
-        let Some(listener) = &self.listener else { return };
-        let Ok((id, pid)) = seccomp::receive(listener.as_fd()) else { return };
-        if let Some(ticks) = cpu_ticks(pid) {
-            let usage = self.by_path.entry(program(pid, interpreters)).or_default();
-            usage.0 += 1;
-            usage.1 += ticks;
+    pub(crate) fn notified(&mut self, listener: usize, interpreters: &[PathBuf]) {
+        let Some(listener) = self.listeners.get(listener) else { return };
+        let Ok((id, thread)) = seccomp::receive(listener.as_fd()) else { return };
+        if let Some(cpu) = cpu_time(thread) {
+            let name = program(thread, interpreters);
+            if let Some(usage) = self.by_path.get_mut(&name) {
+                usage.0 += 1;
+                usage.1 += cpu;
+            } else if self.by_path.len() < MOST_TOLD_APART {
+                self.by_path.insert(name, (1, cpu));
+            }
         }
         seccomp::let_go(listener.as_fd(), id);
     }
 
-    /// The same if one waits, within 10 ms.
+    /// The same for all that wait, within 10 ms.
     pub(crate) fn notified_if_any(&mut self, interpreters: &[PathBuf]) {
         use rustix::event::{PollFd, PollFlags, poll};
         let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
-        let Some(listener) = &self.listener else {
-            std::thread::sleep(Duration::from_millis(2));
-            return;
-        };
-        let mut fds = [PollFd::new(listener, PollFlags::IN)];
-        if poll(&mut fds, Some(&timeout)).is_ok_and(|count| count > 0)
-            && fds[0].revents().contains(PollFlags::IN)
-        {
-            self.notified(interpreters);
-        } else {
-            std::thread::sleep(Duration::from_millis(2));
+        let mut fds: Vec<_> =
+            self.listeners().map(|listener| PollFd::from_borrowed_fd(listener, PollFlags::IN)).collect();
+        let _ = poll(&mut fds, Some(&timeout));
+        let ready: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
+        drop(fds);
+        for (index, revents) in ready.iter().enumerate().rev() {
+            if revents.contains(PollFlags::IN) {
+                self.notified(index, interpreters);
+            } else if !revents.is_empty() {
+                self.forget(index);
+            }
         }
     }
 
@@ -92,8 +117,6 @@ impl Accounting {
             Some(LimitKind::Memory)
         } else if over(limits.processes, sample.processes) {
             Some(LimitKind::Processes)
-        } else if over(limits.disk, self.disk) {
-            Some(LimitKind::Disk)
         } else {
             None
         }
@@ -102,14 +125,13 @@ impl Accounting {
     /// CPU time by executable; what was not seen to end (killed, or ended before it could be looked at) is
     /// the difference to `total`.
     pub(crate) fn executables(&self, total: Duration) -> Vec<ExecutableUsage> {
-        let tick = 1000 / rustix::param::clock_ticks_per_second().max(1);
         let mut list: Vec<ExecutableUsage> = self
             .by_path
             .iter()
-            .map(|(path, (count, ticks))| ExecutableUsage {
-                path: path.clone(),
+            .map(|(path, (count, cpu))| ExecutableUsage {
+                path: String::from_utf8_lossy(path).into_owned(),
                 count: *count,
-                cpu: Duration::from_millis(ticks * tick),
+                cpu: *cpu,
             })
             .collect();
         list.sort_by(|a, b| b.cpu.cmp(&a.cpu).then_with(|| a.path.cmp(&b.path)));
@@ -128,7 +150,8 @@ impl Accounting {
     }
 }
 
-fn pids() -> impl Iterator<Item = u32> {
+/// Numbers of all processes of the sandbox.
+pub(crate) fn pids() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()
@@ -136,26 +159,51 @@ fn pids() -> impl Iterator<Item = u32> {
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// User and system time of a process, in clock ticks (proc_pid_stat(5): fields 14 and 15).
-fn cpu_ticks(pid: u32) -> Option<u64> {
+/// Threads of a process (proc_pid_stat(5): field 20).
+fn threads(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
-    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+    stat.rsplit_once(") ")?.1.split(' ').nth(17)?.parse().ok()
+}
+
+/// CPU time of the process that a thread belongs to, all its threads together.
+fn cpu_time(thread: u32) -> Option<Duration> {
+    process_clock(thread).or_else(|| {
+        let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+        let process = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+        process_clock(process.trim().parse().ok()?)
+    })
+}
+
+/// Reads the CPU clock of a process (clock_getcpuclockid(3)); to the nanosecond, where /proc has hundredths of a second.
+#[allow(unsafe_code)]
+fn process_clock(pid: u32) -> Option<Duration> {
+    /// CPUCLOCK_SCHED of <linux/posix-timers.h>.
+    const SCHED: libc::clockid_t = 2;
+    let clock = (!libc::clockid_t::try_from(pid).ok()? << 3) | SCHED;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for the call.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return None;
+    }
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
 }
 
 /// What a process runs: its executable, or for an emulator what that runs.
-fn program(pid: u32, interpreters: &[PathBuf]) -> String {
+fn program(pid: u32, interpreters: &[PathBuf]) -> Vec<u8> {
     let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     let name = exe.file_name();
-    // The emulator lives outside of the root, so its path here is not the one it was opened by.
-    if !interpreters.is_empty() && interpreters.iter().any(|interpreter| interpreter.file_name() == name) {
+    // The emulator lives outside of the root, so its path here is not the one it was opened by: of a mount of its own
+    // it is the root.
+    let emulator = exe == Path::new("/") || interpreters.iter().any(|path| path.file_name() == name);
+    if !interpreters.is_empty() && emulator {
         let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         // Interpreter, program, then the program's own arguments from argv[0] on.
         if let Some(program) = cmdline.split(|byte| *byte == 0).nth(1).filter(|program| !program.is_empty()) {
-            return String::from_utf8_lossy(program).into_owned();
+            return program[..program.len().min(LONGEST_PATH)].to_vec();
         }
     }
-    exe.to_string_lossy().into_owned()
+    let path = exe.as_os_str().as_bytes();
+    path[..path.len().min(LONGEST_PATH)].to_vec()
 }
 
 #[cfg(test)]
@@ -176,9 +224,19 @@ mod tests {
     }
 
     #[test]
+    fn the_clock_of_a_process_is_its_own_time() {
+        let own = process_clock(std::process::id()).unwrap();
+        assert!(own > Duration::ZERO && own < Duration::from_hours(1), "{own:?}");
+        let (sent, received) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sent.send(rustix::thread::gettid().as_raw_nonzero().get()).unwrap());
+        let thread = u32::try_from(received.recv().unwrap()).unwrap();
+        assert_eq!(process_clock(thread), None, "a thread has no clock of a process");
+    }
+
+    #[test]
     fn time_that_nobody_was_seen_to_use_is_listed_too() {
         let mut accounting = Accounting::new(None);
-        accounting.by_path.insert("/bin/a".into(), (2, 100));
+        accounting.by_path.insert(b"/bin/a".to_vec(), (2, Duration::from_secs(1)));
         let list = accounting.executables(Duration::from_secs(5));
         assert_eq!(list[0].path, "/bin/a");
         assert_eq!(list.iter().map(|usage| usage.cpu).sum::<Duration>(), Duration::from_secs(5));

@@ -20,19 +20,22 @@ impl WorkFolder {
     /// Makes a new one below `parent`, owned by the namespace's root.
     pub fn create(parent: &Path, map: &IdMap) -> io::Result<Self> {
         fs::create_dir_all(parent)?;
-        for number in 0.. {
-            let name = format!("{}-{number}", std::process::id());
+        for number in 0..1000 {
+            let name = unique_name(number);
             let lock_path = parent.join(format!("{name}.lock"));
-            let path = parent.join(name);
-            if path.exists() {
-                continue;
-            }
-            let opened = fs::OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path)?;
-            if flock(&opened, FlockOperation::NonBlockingLockExclusive).is_err() {
-                continue;
+            let path = parent.join(&name);
+            // The lock gets its name once it is held, or another process could take it for a leftover.
+            let new = parent.join(format!("{name}.new"));
+            let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).open(&new)?;
+            flock(&lock, FlockOperation::LockExclusive)?;
+            let named = fs::hard_link(&new, &lock_path);
+            fs::remove_file(&new)?;
+            match named {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                other => other?,
             }
             map.create_folder(&path)?;
-            return Ok(Self { path, lock_path, _lock: opened });
+            return Ok(Self { path, lock_path, _lock: lock });
         }
         Err(io::Error::other("no free name for a working folder"))
     }
@@ -43,9 +46,17 @@ impl WorkFolder {
     }
 
     /// Keeps the folder after this process: the lock file goes, so nobody takes it for a leftover.
-    pub fn release(self) -> PathBuf {
-        self.path.clone()
+    pub fn release(self) -> io::Result<PathBuf> {
+        fs::remove_file(&self.lock_path)?;
+        Ok(self.path.clone())
     }
+}
+
+/// A name that no process had before, even one with the same number.
+fn unique_name(number: u32) -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let millis = since.map_or(0, |time| time.as_millis());
+    format!("{}-{millis:x}-{number}", std::process::id())
 }
 
 impl Drop for WorkFolder {
@@ -74,12 +85,14 @@ pub fn stale(parent: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Removes the locks of folders that are gone, and control groups that nobody uses.
+/// Removes the locks of folders that are gone, and what of control groups and binfmt_misc entries of the host nobody uses.
 pub fn forget(folders: &[PathBuf]) {
     for folder in folders.iter().filter(|folder| !folder.exists()) {
         let _ = fs::remove_file(folder.with_extension("lock"));
     }
     crate::cgroup::remove_stale();
+    let host = crate::HostUse::default();
+    crate::host_binfmt::remove_stale(&host.binfmt, &host.binfmt_state);
 }
 
 #[cfg(test)]

@@ -1,164 +1,121 @@
 //! Root for `dpkg-buildpackage -r`, without fakeroot and without set-uid: a client inside asks the supervisor.
 //!
-//! A client can be hostile, and gets no more than root of a namespace that is nobody outside, in a root file
-//! system that the supervisor itself lives in: no path, however it is raced with links, leads anywhere else.
+//! A client can be hostile, and gets no more than root of a command's own namespaces, in a root file system that the
+//! supervisor itself lives in: no path, however it is raced with links, leads anywhere else. Each client has a broker,
+//! a child of the supervisor, which alone listens to it.
 
 use std::collections::HashMap;
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 
-use crate::files::change_owner;
-use crate::process::{fork_with, steal_fd};
+use crate::broker::{Broker, Turns};
+use crate::launch::Inner;
+use crate::process::{close_all_but, fork_with};
+use crate::socket::Channel;
 use crate::spec::GainRoot;
 
 /// Where the client finds the supervisor.
 pub const SOCKET: &str = "/run/archmill/root";
 
 /// The client, a script for the perl that every Debian root has (perl-base is essential), so that no program of
-/// the host's needs to be in the root. It sends its arguments and ends as the command ended.
+/// the host's needs to be in the root. It sends its arguments, passes signals on and ends as the command ended.
 pub const CLIENT: &str = r#"#!/usr/bin/perl
 use strict;
 use Socket;
+use Errno;
 @ARGV or die "usage: gain-root COMMAND [ARGUMENT...]\n";
 socket(my $socket, PF_UNIX, SOCK_STREAM, 0) or die "gain-root: socket: $!\n";
 connect($socket, pack_sockaddr_un("/run/archmill/root")) or die "gain-root: cannot reach the supervisor: $!\n";
+$SIG{PIPE} = "IGNORE";
+sub all { my ($bytes) = @_; while (length $bytes) { my $n = syswrite($socket, $bytes) // ($!{EINTR} ? 0 : return); substr($bytes, 0, $n) = ""; } }
 my $words = join("\0", @ARGV);
-syswrite($socket, pack("N", length($words)) . $words) // die "gain-root: $!\n";
+all(pack("N", length($words)) . $words);
+foreach my $name (qw(HUP INT QUIT TERM USR1 USR2)) { $SIG{$name} = sub { all("$name\n"); }; }
 my $answer = "";
-while (sysread($socket, my $part, 64)) { $answer .= $part; }
+while (1) {
+    my $n = sysread($socket, my $part, 64);
+    if (!defined $n) { next if $!{EINTR}; last; }
+    last if $n == 0;
+    $answer .= $part;
+}
 if ($answer =~ /^exit (\d+)/) { exit $1; }
-if ($answer =~ /^signal (\d+)/) { kill $1, $$; sleep 1; exit 128 + $1; }
+if ($answer =~ /^signal (\d+)/) { $SIG{$_} = "DEFAULT" foreach (qw(HUP INT QUIT TERM USR1 USR2)); kill $1, $$; sleep 1; exit 128 + $1; }
 die "gain-root: " . ($answer || "the supervisor is gone") . "\n";
 "#;
 
-/// Longest command line.
-const LONGEST: u32 = 1 << 20;
+/// Clients that are served at a time; others wait in the socket's queue.
+const MOST_CLIENTS: usize = 64;
 
 pub(crate) struct Service {
     config: GainRoot,
     listener: UnixListener,
-    waiting: HashMap<i32, Waiting>,
-}
-
-struct Waiting {
-    client: UnixStream,
-    /// Whether the tree was given to root for this command.
-    owns_tree: bool,
-}
-
-struct Ask {
-    argv: Vec<String>,
-    env: Vec<(String, String)>,
-    cwd: PathBuf,
-    fds: [OwnedFd; 3],
-    uid: u32,
+    turns: Turns,
+    account: bool,
+    /// By process id; the channel brings the listener of the command's processes.
+    brokers: HashMap<i32, Channel>,
 }
 
 impl Service {
-    pub(crate) fn new(config: GainRoot) -> io::Result<Self> {
+    pub(crate) fn new(config: GainRoot, account: bool) -> io::Result<Self> {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::create_dir_all("/run/archmill")?;
         // The root of a failed build still has that of its own sandbox.
         let _ = std::fs::remove_file(SOCKET);
         let listener = UnixListener::bind(SOCKET)?;
+        listener.set_nonblocking(true)?;
         std::fs::set_permissions(SOCKET, std::fs::Permissions::from_mode(0o666))?;
-        Ok(Self { config, listener, waiting: HashMap::new() })
+        Ok(Self { config, listener, turns: Turns::new()?, account, brokers: HashMap::new() })
     }
 
-    /// Takes a client and starts its command.
-    pub(crate) fn accept(&mut self, _account: bool) {
-        let Ok((mut client, _)) = self.listener.accept() else { return };
-        match self.ask(&mut client).and_then(|ask| self.start(ask)) {
-            Ok((pid, owns_tree)) => {
-                self.waiting.insert(pid, Waiting { client, owns_tree });
-            }
-            Err(error) => {
-                let _ = write!(client, "{error}");
-            }
-        }
+    /// What to wait on for clients, unless there are enough.
+    pub(crate) fn listener(&self) -> Option<BorrowedFd<'_>> {
+        (self.brokers.len() < MOST_CLIENTS).then(|| self.listener.as_fd())
     }
 
-    fn ask(&self, client: &mut UnixStream) -> io::Result<Ask> {
-        // A client that connects and says nothing must not hold up the supervisor.
-        client.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let peer = rustix::net::sockopt::socket_peercred(&*client)?;
-        let (pid, uid) = (peer.pid.as_raw_nonzero().get(), peer.uid.as_raw());
-        if uid != self.config.uid && uid != 0 {
-            return Err(io::Error::other("only the build user may ask for root"));
-        }
-        let mut length = [0; 4];
-        client.read_exact(&mut length)?;
-        let length = u32::from_be_bytes(length);
-        if length > LONGEST {
-            return Err(io::Error::other("the command line is too long"));
-        }
-        let mut words = vec![0; length as usize];
-        client.read_exact(&mut words)?;
-        let text = |bytes: &[u8]| {
-            String::from_utf8(bytes.to_vec())
-                .map_err(|_| io::Error::other("a word of the command is not UTF-8"))
-        };
-        let environ = std::fs::read(format!("/proc/{pid}/environ"))?;
-        let env = environ.split(|byte| *byte == 0).filter_map(|entry| {
-            let entry = std::str::from_utf8(entry).ok()?;
-            entry.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+    /// What to wait on for words of brokers.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = (i32, BorrowedFd<'_>)> {
+        self.brokers.iter().map(|(pid, channel)| (*pid, channel.as_fd()))
+    }
+
+    /// Takes a client and starts its broker, for a command in the namespaces `inner`.
+    pub(crate) fn accept(&mut self, inner: &Inner) {
+        let Ok((client, _)) = self.listener.accept() else { return };
+        let Ok((ours, theirs)) = Channel::pair() else { return };
+        let mut kept: Vec<i32> = [client.as_fd(), theirs.as_fd()]
+            .into_iter()
+            .chain(self.turns.fds())
+            .chain(inner.fds())
+            .map(|fd| fd.as_raw_fd())
+            .collect();
+        let (config, turns, account) = (&self.config, &self.turns, self.account);
+        let broker = fork_with(move || {
+            close_all_but(&mut kept);
+            Broker { client, config, turns, inner, account, channel: theirs }.run()
         });
-        Ok(Ask {
-            argv: words.split(|byte| *byte == 0).map(text).collect::<Result<_, _>>()?,
-            env: env.collect(),
-            cwd: std::fs::read_link(format!("/proc/{pid}/cwd"))?,
-            fds: [steal_fd(pid, 0)?, steal_fd(pid, 1)?, steal_fd(pid, 2)?],
-            uid,
-        })
-    }
-
-    fn start(&self, ask: Ask) -> io::Result<(i32, bool)> {
-        let owns_tree = ask.uid != 0 && !self.waiting.values().any(|waiting| waiting.owns_tree);
-        if owns_tree {
-            let GainRoot { uid, gid, tree } = &self.config;
-            change_owner(tree, (*uid, *gid), (0, 0));
+        if let Ok(pid) = broker {
+            self.brokers.insert(pid, ours);
         }
-        let pid = fork_with(move || run(ask))?;
-        Ok((pid, owns_tree))
     }
 
-    /// A process ended; whether it was one of these.
-    pub(crate) fn finished(&mut self, pid: i32, wait_status: i32) -> bool {
-        let Some(mut waiting) = self.waiting.remove(&pid) else { return false };
-        if waiting.owns_tree {
-            let GainRoot { uid, gid, tree } = &self.config;
-            change_owner(tree, (0, 0), (*uid, *gid));
+    /// A word of a broker: the listener for its command's processes.
+    pub(crate) fn listener_of(&mut self, pid: i32) -> Option<OwnedFd> {
+        let channel = self.brokers.get(&pid)?;
+        match channel.receive::<()>() {
+            Ok(Some(((), mut fds))) => fds.pop(),
+            // The broker will be reaped.
+            _ => None,
         }
-        let _ = if libc::WIFSIGNALED(wait_status) {
-            write!(waiting.client, "signal {}", libc::WTERMSIG(wait_status))
-        } else {
-            write!(waiting.client, "exit {}", libc::WEXITSTATUS(wait_status))
-        };
-        true
     }
-}
 
-impl AsFd for Service {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
+    /// A process ended; whether it was a broker.
+    pub(crate) fn finished(&mut self, pid: i32) -> bool {
+        self.brokers.remove(&pid).is_some()
     }
-}
 
-/// In the child: the command as root, with what the client lent.
-fn run(ask: Ask) -> io::Error {
-    use std::os::unix::process::CommandExt as _;
-    let [stdin, stdout, stderr] = ask.fds;
-    let Some((program, args)) = ask.argv.split_first() else { return io::Error::other("no command") };
-    std::process::Command::new(program)
-        .args(args)
-        .env_clear()
-        .envs(ask.env)
-        .current_dir(ask.cwd)
-        .stdin(stdin)
-        .stdout(stdout)
-        .stderr(stderr)
-        .exec()
+    /// All processes are gone: what brokers that were killed left half done is put right.
+    pub(crate) fn put_right(&mut self) {
+        self.brokers.clear();
+        let _ = self.turns.leave(&self.config);
+    }
 }

@@ -10,17 +10,25 @@
 //! When the caller dies its end of a socket closes, the supervisor ends, and with PID 1 the kernel ends all the rest.
 
 mod accounting;
+mod broker;
 mod cgroup;
 pub mod cleanup;
+mod disk;
 mod files;
 mod gain_root;
+mod hierarchy;
+mod host;
+mod host_binfmt;
 mod idmap;
 mod inside;
+mod kernel;
+mod launch;
 mod mounts;
 pub mod probe;
 mod process;
 mod protocol;
 mod reexec;
+mod remote_files;
 mod sandbox;
 mod seccomp;
 mod socket;
@@ -28,12 +36,16 @@ mod spec;
 mod supervisor;
 mod task;
 mod terminal;
+mod tree;
+mod watch;
 
 pub use gain_root::{CLIENT as GAIN_ROOT_CLIENT, SOCKET as GAIN_ROOT_SOCKET};
+pub use host_binfmt::{HostBinfmtError, HostEntries, remove_stale as remove_stale_host_entries};
 pub use idmap::{IdMap, IdMapError};
+pub use kernel::KernelVersion;
 pub use process::cpu_used;
 pub use reexec::{StartError, init};
-pub use sandbox::{Canceller, Sandbox, SandboxError};
+pub use sandbox::{Canceller, HostUse, Sandbox, SandboxError};
 pub use spec::{
     Binfmt, Command, ExecutableUsage, Exit, GainRoot, LimitKind, Limits, Mount, MountSource, RootFs,
     SandboxSpec, Status, Upper,

@@ -5,16 +5,18 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, mount_bind, mount_bind_recursive,
-    mount_remount, move_mount, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, mount_bind,
+    mount_bind_recursive, mount_remount, move_mount, open_tree, unmount,
 };
 
+use crate::disk::Written;
+use crate::kernel::{BINFMT_PER_NAMESPACE, KernelVersion, OVERLAY_IN_NAMESPACE, OVERLAY_LAYERS};
 use crate::spec::{Binfmt, Mount, MountSource, RootFs, SandboxSpec, Upper};
 
 /// A step that failed.
@@ -26,45 +28,64 @@ pub(crate) struct MountError {
     source: io::Error,
 }
 
-fn remedy(what: &str) -> &'static str {
+fn remedy(what: &str) -> String {
+    let kernel = KernelVersion::running();
     match what {
-        "mount an overlay at" => {
-            "; the kernel must have overlayfs and allow it in user namespaces (5.11 or newer)"
+        "mount an overlay at" if kernel < OVERLAY_IN_NAMESPACE => {
+            format!("; overlayfs in user namespaces needs Linux {OVERLAY_IN_NAMESPACE} or newer, and this is {kernel}")
         }
+        "mount an overlay at" | "stack the layer" if kernel < OVERLAY_LAYERS => {
+            format!("; archmill needs the overlayfs of Linux {OVERLAY_LAYERS} or newer, and this is {kernel}")
+        }
+        "mount an overlay at" => "; the file system there may be one that overlayfs cannot write on (another overlay, NFS, FAT): choose a folder on ext4, xfs, btrfs or tmpfs with --cache".to_owned(),
         "mount proc at" => {
-            "; in a container, /proc must not be masked (for podman: --security-opt unmask=ALL)"
+            "; in a container, /proc must not be masked (for podman: --security-opt unmask=ALL; for docker: --security-opt systempaths=unconfined)".to_owned()
         }
-        "mount binfmt_misc at" => "; binfmt_misc in a user namespace needs Linux 6.7 or newer",
-        _ => "",
+        "mount binfmt_misc at" => format!(
+            "; binfmt_misc in a user namespace needs Linux {BINFMT_PER_NAMESPACE} or newer with CONFIG_BINFMT_MISC (as root run: modprobe binfmt_misc)"
+        ),
+        _ => String::new(),
     }
 }
 
-/// Makes the root and changes into it.
-pub(crate) fn set_up(spec: &SandboxSpec) -> Result<(), MountError> {
+/// Makes the root and changes into it; gives what is written to, as seen from below. `binfmt_of_host`: emulators are
+/// registered on the host, as this kernel has no other way.
+pub(crate) fn set_up(spec: &SandboxSpec, binfmt_of_host: bool) -> Result<Written, MountError> {
     loopback_up().map_err(at("bring up the loopback interface", "lo"))?;
     rustix::system::sethostname(spec.hostname.as_bytes()).map_err(at("set the host name", &spec.hostname))?;
     if spec.personality_32 {
         set_personality().map_err(at("set the 32-bit personality for", "the sandbox"))?;
     }
     let root = spec.root.mountpoint.clone();
-    mount_overlay(&spec.root)?;
+    let mut written = Written::default();
+    mount_overlay(&spec.root, &mut written)?;
     kernel_file_systems(&root)?;
-    devices(&root)?;
+    devices(&root, &mut written)?;
     for extra in &spec.mounts {
-        mount_extra(&root, extra)?;
+        mount_extra(&root, extra, &mut written)?;
     }
-    if !spec.binfmt.is_empty() {
+    if !spec.binfmt.is_empty() && !binfmt_of_host {
         register(&root, &spec.binfmt)?;
     }
     mask(&root)?;
-    enter(&root)
+    enter(&root)?;
+    Ok(written)
 }
 
-fn mount_overlay(root: &RootFs) -> Result<(), MountError> {
+/// A descriptor for `path` from which no `..` leads up: a mount of its own that is nowhere attached.
+fn detached(path: &Path) -> Result<OwnedFd, MountError> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    open_tree(CWD, path, flags).map_err(at("open", path))
+}
+
+fn mount_overlay(root: &RootFs, written: &mut Written) -> Result<(), MountError> {
     let here = &root.mountpoint;
     let failed = |error: rustix::io::Errno| at("mount an overlay at", here)(error);
     let (upper, work, volatile) = match &root.upper {
-        Upper::Folder { upper, work, volatile } => (upper.clone(), work.clone(), *volatile),
+        Upper::Folder { upper, work, volatile } => {
+            written.folders.push(detached(upper)?);
+            (upper.clone(), work.clone(), *volatile)
+        }
         Upper::Memory(size) => {
             // The tmpfs is hidden by the overlay that is mounted over it, and lives as long.
             mount(
@@ -75,6 +96,7 @@ fn mount_overlay(root: &RootFs) -> Result<(), MountError> {
                 c(&format!("size={size},mode=0755")).as_deref(),
             )
             .map_err(at("mount a tmpfs at", here))?;
+            written.memory.push(detached(here)?);
             let (upper, work) = (here.join("upper"), here.join("work"));
             fs::create_dir(&upper)
                 .and_then(|()| fs::create_dir(&work))
@@ -106,12 +128,12 @@ fn kernel_file_systems(root: &Path) -> Result<(), MountError> {
     mount("sysfs", &sys, "sysfs", quiet | MountFlags::RDONLY, None).map_err(at("mount sysfs at", &sys))
 }
 
-fn devices(root: &Path) -> Result<(), MountError> {
+fn devices(root: &Path, written: &mut Written) -> Result<(), MountError> {
     let dev = folder(root, Path::new("dev"))?;
     let quiet = MountFlags::NOSUID | MountFlags::NOEXEC;
     mount("tmpfs", &dev, "tmpfs", quiet, c("mode=0755,size=1M").as_deref())
         .map_err(at("mount a tmpfs at", &dev))?;
-    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+    for name in DEVICES {
         let target = dev.join(name);
         fs::write(&target, "").map_err(at("make", &target))?;
         mount_bind(Path::new("/dev").join(name), &target).map_err(at("bind", &target))?;
@@ -122,6 +144,7 @@ fn devices(root: &Path) -> Result<(), MountError> {
     let shm = folder(&dev, Path::new("shm"))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("tmpfs", &shm, "tmpfs", flags, c("mode=1777").as_deref()).map_err(at("mount a tmpfs at", &shm))?;
+    written.memory.push(detached(&shm)?);
     let links = [
         ("ptmx", "pts/ptmx"),
         ("fd", "/proc/self/fd"),
@@ -135,14 +158,16 @@ fn devices(root: &Path) -> Result<(), MountError> {
     Ok(())
 }
 
-fn mount_extra(root: &Path, extra: &Mount) -> Result<(), MountError> {
+fn mount_extra(root: &Path, extra: &Mount, written: &mut Written) -> Result<(), MountError> {
     match &extra.source {
         MountSource::Tmpfs { size, mode } => {
             let target = folder(root, &extra.target)?;
             let options = c(&format!("size={size},mode={mode:o}"));
             let flags = MountFlags::NOSUID | MountFlags::NODEV;
             mount("tmpfs", &target, "tmpfs", flags, options.as_deref())
-                .map_err(at("mount a tmpfs at", &target))
+                .map_err(at("mount a tmpfs at", &target))?;
+            written.memory.push(detached(&target)?);
+            Ok(())
         }
         MountSource::Bind { from, writable } => {
             let target = if from.is_dir() {
@@ -158,7 +183,11 @@ fn mount_extra(root: &Path, extra: &Mount) -> Result<(), MountError> {
                 target
             };
             mount_bind_recursive(from, &target).map_err(at("bind", from))?;
-            if !writable {
+            if *writable {
+                if from.is_dir() {
+                    written.folders.push(detached(from)?);
+                }
+            } else {
                 let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
                 mount_remount(&target, flags, "").map_err(at("make read-only", &target))?;
             }
@@ -168,21 +197,44 @@ fn mount_extra(root: &Path, extra: &Mount) -> Result<(), MountError> {
 }
 
 /// Registers emulators in this namespace's own binfmt_misc. The kernel opens the interpreter now (flag F), while the
-/// host's paths are still in sight.
+/// host's paths are still in sight: through a read-only mount, or root inside, who owns the cache's files, could write to it
+/// by way of /proc/PID/exe.
 fn register(root: &Path, entries: &[Binfmt]) -> Result<(), MountError> {
     let here = root.join("proc/sys/fs/binfmt_misc");
     let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("binfmt_misc", &here, "binfmt_misc", quiet, None).map_err(at("mount binfmt_misc at", &here))?;
     for entry in entries {
+        let interpreter = &entry.interpreter;
+        if interpreter.exists() {
+            mount_bind(interpreter, interpreter).map_err(at("bind", interpreter))?;
+            let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+            mount_remount(interpreter, flags, "").map_err(at("make read-only", interpreter))?;
+        }
         fs::write(here.join("register"), &entry.line)
             .map_err(at("register the emulator", &entry.interpreter))?;
     }
     mount_remount(&here, quiet | MountFlags::RDONLY, "").map_err(at("make read-only", &here))
 }
 
-/// Hides what tells of the host or may ask something of it.
+/// Devices of the host that a sandbox gets.
+pub(crate) const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// What of /proc is hidden; most of it is the host root's alone in any case.
+const MASKED: [&str; 8] = [
+    "proc/kcore",
+    "proc/keys",
+    "proc/kmsg",
+    "proc/kpagecount",
+    "proc/sched_debug",
+    "proc/sysrq-trigger",
+    "proc/timer_list",
+    "proc/vmallocinfo",
+];
+
+/// Hides what tells of the host or may ask something of it. The namespaces of commands are below this one, so nobody
+/// there can take it away.
 fn mask(root: &Path) -> Result<(), MountError> {
-    for name in ["proc/kcore", "proc/keys", "proc/sysrq-trigger", "proc/timer_list", "proc/kmsg"] {
+    for name in MASKED {
         let target = root.join(name);
         if target.exists() {
             mount_bind("/dev/null", &target).map_err(at("hide", &target))?;

@@ -1,18 +1,9 @@
-//! Starting and reaping processes, from PID 1.
+//! Processes, from PID 1: reaping, ending, being out of their reach.
 
-use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd as _, IntoRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
-
-use crate::seccomp;
-use crate::socket::Channel;
-use crate::spec::Command;
-
-pub(crate) struct Started {
-    pub(crate) pid: i32,
-}
 
 pub(crate) struct Finished {
     pub(crate) pid: i32,
@@ -44,156 +35,82 @@ pub(crate) fn signal_pipe() -> io::Result<OwnedFd> {
     Ok(read)
 }
 
-/// Starts a command on the three descriptors. With `account` its processes tell the supervisor when they end.
-pub(crate) fn spawn(
-    command: &Command,
-    fds: &[OwnedFd],
-    terminal: bool,
-    account: bool,
-) -> io::Result<(Started, Option<OwnedFd>)> {
-    let program = find_program(command)?;
-    let prepared = Prepared::new(command, &program, terminal, account)?;
-    if fds.len() != 3 {
-        return Err(io::Error::other("a command needs three descriptors"));
-    }
-    let (ours, theirs) = Channel::pair()?;
-    // SAFETY: this process has one thread, so the child may run any code.
-    #[allow(unsafe_code)]
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => {
-            drop(ours);
-            let error = prepared.become_it(fds, &theirs);
-            let _ = theirs.send(&Some(error.raw_os_error().unwrap_or(libc::EIO)), &[]);
-            // SAFETY: ends the child without running the parent's exit handlers.
-            unsafe { libc::_exit(127) }
-        }
-        pid => {
-            drop(theirs);
-            let listener = started(&ours)?;
-            Ok((Started { pid }, listener))
-        }
-    }
-}
-
-/// Waits for the child's words: its listener, then either nothing (exec closed the socket) or an error.
-fn started(channel: &Channel) -> io::Result<Option<OwnedFd>> {
-    let mut listener = None;
-    while let Some((error, mut fds)) = channel.receive::<Option<i32>>()? {
-        match error {
-            Some(error) => return Err(io::Error::from_raw_os_error(error)),
-            None => listener = fds.pop(),
-        }
-    }
-    Ok(listener)
-}
-
-struct Prepared {
-    program: CString,
-    argv: Vec<CString>,
-    env: Vec<CString>,
-    cwd: CString,
-    uid: u32,
-    gid: u32,
-    umask: u32,
-    terminal: bool,
-    account: bool,
-}
-
-impl Prepared {
-    fn new(command: &Command, program: &str, terminal: bool, account: bool) -> io::Result<Self> {
-        use std::os::unix::ffi::OsStrExt as _;
-        let c = |text: &[u8]| CString::new(text).map_err(|_| io::Error::other("a zero byte in a command"));
-        Ok(Self {
-            program: c(program.as_bytes())?,
-            argv: command.argv.iter().map(|word| c(word.as_bytes())).collect::<Result<_, _>>()?,
-            env: command
-                .env
-                .iter()
-                .map(|(name, value)| c(format!("{name}={value}").as_bytes()))
-                .collect::<Result<_, _>>()?,
-            cwd: c(command.cwd.as_os_str().as_bytes())?,
-            uid: command.uid,
-            gid: command.gid,
-            umask: command.umask,
-            terminal,
-            account,
-        })
-    }
-
-    /// In the child: becomes the command, or says why not.
-    #[allow(unsafe_code)]
-    fn become_it(&self, fds: &[OwnedFd], channel: &Channel) -> io::Error {
-        let pointers = |words: &[CString]| -> Vec<*const libc::c_char> {
-            words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
-        };
-        let (argv, env) = (pointers(&self.argv), pointers(&self.env));
-        // SAFETY: all pointers are to live, zero-terminated strings and arrays; this process has one thread.
-        unsafe {
-            libc::setsid();
-            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-            libc::signal(libc::SIGCHLD, libc::SIG_DFL);
-            if self.terminal {
-                libc::ioctl(fds[0].as_raw_fd(), libc::TIOCSCTTY, 0);
-            }
-            // Where a given descriptor already is one of 0 to 2, dup2 onto it could close another; lift them first.
-            let lifted =
-                [0, 1, 2].map(|index: usize| libc::fcntl(fds[index].as_raw_fd(), libc::F_DUPFD_CLOEXEC, 10));
-            for (target, fd) in (0..).zip(lifted) {
-                if libc::dup2(fd, target) < 0 {
-                    return io::Error::last_os_error();
-                }
-            }
-            if self.account
-                && let Ok(listener) = seccomp::install()
-            {
-                use std::os::fd::AsFd as _;
-                if let Err(error) = channel.send(&None::<i32>, &[listener.as_fd()]) {
-                    return error;
-                }
-            }
-            libc::umask(self.umask);
-            let groups = [self.gid];
-            if libc::setgroups(1, groups.as_ptr()) != 0
-                || libc::setresgid(self.gid, self.gid, self.gid) != 0
-                || libc::setresuid(self.uid, self.uid, self.uid) != 0
-                || libc::chdir(self.cwd.as_ptr()) != 0
-            {
-                return io::Error::last_os_error();
-            }
-            libc::execve(self.program.as_ptr(), argv.as_ptr(), env.as_ptr());
-        }
-        io::Error::last_os_error()
-    }
-}
-
-fn find_program(command: &Command) -> io::Result<String> {
-    let name = command.argv.first().ok_or_else(|| io::Error::other("an empty command"))?;
-    if name.contains('/') {
-        return Ok(name.clone());
-    }
-    let path = command.env.iter().find(|(key, _)| key == "PATH").map_or("/usr/bin:/bin", |(_, value)| value);
-    let found = path
-        .split(':')
-        .map(|folder| format!("{folder}/{name}"))
-        .find(|path| std::path::Path::new(path).exists());
-    found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{name} is not in {path}")))
-}
-
-/// Takes the ids and descriptors that gain-root lends: see `gain_root`.
+/// A child that runs `child` and ends with its code, unless that becomes another program.
 #[allow(unsafe_code)]
-pub(crate) fn fork_with(child: impl FnOnce() -> io::Error) -> io::Result<i32> {
+pub(crate) fn fork_with(child: impl FnOnce() -> i32) -> io::Result<i32> {
     // SAFETY: this process has one thread, so the child may run any code.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
-            let error = child();
-            eprintln!("gain-root: {error}");
+            let code = child();
             // SAFETY: ends the child without running the parent's exit handlers.
-            unsafe { libc::_exit(126) }
+            unsafe { libc::_exit(code) }
         }
         pid => Ok(pid),
     }
+}
+
+/// Waits for a child; gives what waitpid(2) says.
+#[allow(unsafe_code)]
+pub(crate) fn wait_for(pid: i32) -> io::Result<i32> {
+    let mut status = 0;
+    // SAFETY: `status` is valid for the call.
+    while unsafe { libc::waitpid(pid, &raw mut status, 0) } < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    Ok(status)
+}
+
+/// Sends a signal to a process, or with a negative number to a group.
+#[allow(unsafe_code)]
+pub(crate) fn signal(pid: i32, number: i32) {
+    // SAFETY: no pointers.
+    unsafe {
+        libc::kill(pid, number);
+    }
+}
+
+/// This process ends when its parent does, whatever it is busy with.
+#[allow(unsafe_code)]
+pub(crate) fn die_with_parent() {
+    // SAFETY: no pointers.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+    }
+}
+
+/// Puts the supervisor out of reach of what it runs: nobody inside may trace it, open its files through /proc or send it
+/// signals, root neither. Tracing needs power over the namespace in which this program was executed, which is
+/// the host's (PR_SET_DUMPABLE(2const), ptrace(2)); signals and prlimit(2) go by ids, which no command can take.
+#[allow(unsafe_code)]
+pub(crate) fn armour() -> io::Result<()> {
+    use crate::launch::SUPERVISOR_ID as ID;
+    // SAFETY: no pointers.
+    let failed = unsafe {
+        libc::setresgid(ID, 0, ID) != 0
+            || libc::setresuid(ID, 0, ID) != 0
+            || libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) != 0
+    };
+    if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Closes all descriptors from 3 on but those.
+#[allow(unsafe_code)]
+pub(crate) fn close_all_but(kept: &mut [i32]) {
+    kept.sort_unstable();
+    let mut from: libc::c_uint = 3;
+    for fd in kept.iter().filter_map(|fd| libc::c_uint::try_from(*fd).ok()).filter(|fd| *fd >= 3) {
+        if fd > from {
+            // SAFETY: no pointers. The caller names all descriptors that it goes on to use.
+            unsafe { libc::syscall(libc::SYS_close_range, from, fd - 1, 0) };
+        }
+        from = fd + 1;
+    }
+    // SAFETY: as above.
+    unsafe { libc::syscall(libc::SYS_close_range, from, libc::c_uint::MAX, 0) };
 }
 
 /// A child that has ended, if any.
@@ -252,11 +169,9 @@ fn usage(who: libc::c_int) -> (Duration, Duration) {
 
 /// Duplicates descriptor `number` of another process.
 #[allow(unsafe_code)]
-pub(crate) fn steal_fd(pid: i32, number: i32) -> io::Result<OwnedFd> {
-    use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
-    let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("no process"))?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let fd = pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty())?;
+pub(crate) fn steal_fd(pidfd: impl AsFd, number: i32) -> io::Result<OwnedFd> {
+    use rustix::process::{PidfdGetfdFlags, pidfd_getfd};
+    let fd = pidfd_getfd(pidfd, number, PidfdGetfdFlags::empty())?;
     // SAFETY: `into_raw_fd` gives up ownership, which is taken here.
     Ok(unsafe { OwnedFd::from_raw_fd(fd.into_raw_fd()) })
 }

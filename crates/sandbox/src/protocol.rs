@@ -40,7 +40,7 @@ pub(crate) enum Reply {
 }
 
 /// How, and what it used.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Ended {
     /// As waitpid(2) gives it.
     pub(crate) wait_status: i32,

@@ -10,6 +10,7 @@ use rustix::thread::UnshareFlags;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::host;
 use crate::idmap::{IdMap, IdMapError};
 use crate::socket::Channel;
 use crate::task::Task;
@@ -33,8 +34,8 @@ pub enum StartError {
     #[error(transparent)]
     IdMap(#[from] IdMapError),
     /// Namespaces are refused.
-    #[error("this host refuses a user namespace: {0}; run `archmill doctor`")]
-    Namespace(String),
+    #[error("this host refuses a user namespace: {0}; {1}")]
+    Namespace(String, &'static str),
     /// Anything else.
     #[error("cannot start a helper process: {0}")]
     Io(#[from] io::Error),
@@ -54,9 +55,10 @@ pub fn init(tasks: &[(&'static str, Task)]) {
     if std::env::args_os().next().is_none_or(|name| name != NAME) {
         return;
     }
+    leave_inheritance();
     let role = std::env::args().nth(1);
     // The control socket is the copy's standard input.
-    let code = match rustix::io::dup(rustix::stdio::stdin()).map(Channel::from_fd) {
+    let code = match rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).map(Channel::from_fd) {
         Err(_) => 125,
         Ok(channel) => {
             close_stdin();
@@ -65,7 +67,7 @@ pub fn init(tasks: &[(&'static str, Task)]) {
                     enter(Role::Task, &channel).and_then(|()| crate::task::serve(&channel, tasks))
                 }
                 Some("sandbox") => {
-                    enter(Role::Sandbox, &channel).and_then(|()| crate::inside::serve(channel))
+                    enter(Role::Sandbox, &channel).and_then(|()| crate::inside::serve(&channel))
                 }
                 _ => Err(io::Error::other("this name is for archmill's own use")),
             };
@@ -81,14 +83,30 @@ pub fn init(tasks: &[(&'static str, Task)]) {
     std::process::exit(code);
 }
 
+/// Drops what the caller's own caller left open or set: an inherited descriptor of a folder would lead out of the
+/// sandbox, and builds must not depend on the user's umask. Nothing of ours is open yet but standard streams.
+fn leave_inheritance() {
+    // SAFETY: no pointers; the runtime holds no descriptor above the standard ones this early.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0);
+        libc::umask(0o022);
+    }
+}
+
 fn close_stdin() {
     if let Ok(null) = std::fs::File::open("/dev/null") {
         let _ = rustix::stdio::dup2_stdin(null);
     }
 }
 
-/// Starts a copy in new namespaces with `map`.
-pub(crate) fn start(role: Role, map: &IdMap) -> Result<(Child, Channel), StartError> {
+/// Starts a copy in new namespaces with `map`. `placed` gets its process id while it waits: it puts it in its control
+/// groups before there is a namespace of them, so that these are the root of what can be seen inside.
+pub(crate) fn start(
+    role: Role,
+    map: &IdMap,
+    placed: &mut dyn FnMut(u32),
+) -> Result<(Child, Channel), StartError> {
     let (ours, theirs) = Channel::pair()?;
     let mut command = Command::new("/proc/self/exe");
     command
@@ -99,7 +117,7 @@ pub(crate) fn start(role: Role, map: &IdMap) -> Result<(Child, Channel), StartEr
         .stderr(Stdio::inherit())
         .env_clear();
     let mut child = command.spawn()?;
-    let shaken = shake_hands(&ours, map, child.id());
+    let shaken = shake_hands(&ours, map, child.id(), placed);
     if let Err(error) = shaken {
         let _ = child.kill();
         let _ = child.wait();
@@ -108,13 +126,24 @@ pub(crate) fn start(role: Role, map: &IdMap) -> Result<(Child, Channel), StartEr
     Ok((child, ours))
 }
 
-fn shake_hands(channel: &Channel, map: &IdMap, pid: u32) -> Result<(), StartError> {
+fn shake_hands(
+    channel: &Channel,
+    map: &IdMap,
+    pid: u32,
+    placed: &mut dyn FnMut(u32),
+) -> Result<(), StartError> {
     match channel.receive::<Hello>()? {
         Some((Hello::Unshared, _)) => {}
-        Some((Hello::Refused(error), _)) => return Err(StartError::Namespace(error)),
-        None => return Err(StartError::Namespace("it ended at once".to_owned())),
+        Some((Hello::Refused(error), _)) => {
+            return Err(StartError::Namespace(error, host::namespace_advice()));
+        }
+        None => {
+            let error = "the helper process ended at once".to_owned();
+            return Err(StartError::Namespace(error, host::namespace_advice()));
+        }
     }
     map.apply(pid)?;
+    placed(pid);
     channel.send(&Value::Null, &[])?;
     Ok(())
 }
@@ -123,30 +152,35 @@ fn shake_hands(channel: &Channel, map: &IdMap, pid: u32) -> Result<(), StartErro
 fn enter(role: Role, channel: &Channel) -> io::Result<()> {
     let mut flags = UnshareFlags::NEWUSER | UnshareFlags::NEWNS;
     if role == Role::Sandbox {
-        flags |= UnshareFlags::NEWPID
-            | UnshareFlags::NEWIPC
-            | UnshareFlags::NEWUTS
-            | UnshareFlags::NEWNET
-            | UnshareFlags::NEWCGROUP;
+        flags |= UnshareFlags::NEWPID | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWNET;
     }
-    // SAFETY: this process has no other thread, and no descriptor table is shared.
-    #[allow(unsafe_code)]
-    let unshared = unsafe { rustix::thread::unshare_unsafe(flags) };
-    if let Err(error) = unshared {
+    if let Err(error) = unshare(flags) {
         channel.send(&Hello::Refused(error.to_string()), &[])?;
-        return Err(error.into());
+        return Err(error);
     }
     channel.send(&Hello::Unshared, &[])?;
     if channel.receive::<Value>()?.is_none() {
         return Err(io::Error::other("the caller is gone"));
     }
     become_root()?;
+    if role == Role::Sandbox {
+        unshare(UnshareFlags::NEWCGROUP)?;
+    }
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)?;
     Ok(())
 }
 
+/// New namespaces for this process.
+pub(crate) fn unshare(flags: UnshareFlags) -> io::Result<()> {
+    // SAFETY: this process has no other thread, and no descriptor table is shared.
+    #[allow(unsafe_code)]
+    unsafe {
+        Ok(rustix::thread::unshare_unsafe(flags)?)
+    }
+}
+
 /// Takes the ids of the namespace's root. /proc/self would belong to the host's root after a change of ids, so
-/// the process is made dumpable again.
+/// the process is made dumpable again. The caller's session keyring stays outside.
 fn become_root() -> io::Result<()> {
     // SAFETY: plain system calls on this single-threaded process; the pointer of setgroups is unused for a count of 0.
     #[allow(unsafe_code)]
@@ -156,5 +190,13 @@ fn become_root() -> io::Result<()> {
             || libc::setresuid(0, 0, 0) != 0
             || libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) != 0
     };
-    if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if failed {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: keyctl(2) with the null name makes an anonymous keyring. A kernel without keyrings has none to leak.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>());
+    }
+    Ok(())
 }

@@ -1,24 +1,26 @@
 //! The caller's side of a sandbox.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::Path;
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use serde_json::Value;
 
 use crate::cgroup::Cgroup;
+use crate::host_binfmt::{self, HostBinfmtError, HostEntries, Scope};
 use crate::idmap::IdMap;
-use crate::inside::Ready;
+use crate::inside::{Ready, SetUp};
+use crate::kernel::KernelVersion;
 use crate::protocol::{Ended, Reply, Request};
 use crate::reexec::{Role, StartError, start};
 use crate::socket::Channel;
 use crate::spec::{Command, Exit, LimitKind, Limits, SandboxSpec, Status};
+use crate::watch::Watch;
 
 /// Why a sandbox does not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,9 @@ pub enum SandboxError {
     /// It did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The kernel knows emulators for the whole host only, and that is not to be had.
+    #[error(transparent)]
+    Binfmt(#[from] HostBinfmtError),
     /// It could not be set up.
     #[error("cannot set up the sandbox: {0}")]
     SetUp(String),
@@ -61,6 +66,30 @@ impl Canceller {
     }
 }
 
+/// What a sandbox uses of the host; tests leave some of it out.
+#[derive(Debug, Clone)]
+pub struct HostUse {
+    /// The kernel, for what cannot be probed.
+    pub kernel: KernelVersion,
+    /// Use control groups where they can be had.
+    pub control_groups: bool,
+    /// The host's binfmt_misc, for kernels that have no other.
+    pub binfmt: PathBuf,
+    /// Where archmill processes tell each other what they have registered there.
+    pub binfmt_state: PathBuf,
+}
+
+impl Default for HostUse {
+    fn default() -> Self {
+        Self {
+            kernel: KernelVersion::running(),
+            control_groups: true,
+            binfmt: host_binfmt::FOLDER.into(),
+            binfmt_state: host_binfmt::STATE.into(),
+        }
+    }
+}
+
 /// A running sandbox. Dropping it ends everything inside.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -68,18 +97,35 @@ pub struct Sandbox {
     channel: Option<Channel>,
     canceller: Canceller,
     cgroup: Option<Cgroup>,
+    host_entries: Option<HostEntries>,
 }
 
 impl Sandbox {
     /// Starts a sandbox.
     pub fn start(map: &IdMap, spec: &SandboxSpec, canceller: Canceller) -> Result<Self, SandboxError> {
-        let (child, channel) = start(Role::Sandbox, map)?;
-        let cgroup = Cgroup::create(child.id());
-        let mut sandbox = Self { child, channel: Some(channel), canceller, cgroup };
-        let mut file = tempfile::tempfile()?;
-        serde_json::to_writer(&mut file, spec).map_err(io::Error::from)?;
-        io::Seek::rewind(&mut file)?;
-        sandbox.channel()?.send(&Value::Null, &[file.as_fd()])?;
+        Self::start_with(map, spec, canceller, &HostUse::default())
+    }
+
+    /// Starts a sandbox that uses no more of the host than said.
+    pub fn start_with(
+        map: &IdMap,
+        spec: &SandboxSpec,
+        canceller: Canceller,
+        host: &HostUse,
+    ) -> Result<Self, SandboxError> {
+        let root = rustix::process::geteuid().is_root();
+        let host_entries = match host_binfmt::scope(host.kernel, root) {
+            _ if spec.binfmt.is_empty() => None,
+            Ok(Scope::Namespace) => None,
+            Ok(Scope::Host) => Some(HostEntries::register(&host.binfmt, &host.binfmt_state, &spec.binfmt)?),
+            Err(refused) => return Err(refused.into()),
+        };
+        let mut cgroup = None;
+        let mut place = |pid| cgroup = host.control_groups.then(|| Cgroup::create(pid)).flatten();
+        let (child, channel) = start(Role::Sandbox, map, &mut place)?;
+        let mut sandbox = Self { child, channel: Some(channel), canceller, cgroup, host_entries };
+        let set_up = SetUp { spec: spec.clone(), binfmt_of_host: sandbox.host_entries.is_some() };
+        sandbox.channel()?.send(&set_up, &[])?;
         match sandbox.channel()?.receive::<Ready>()? {
             Some((Ready::Yes, _)) => Ok(sandbox),
             Some((Ready::No(error), _)) => Err(SandboxError::SetUp(error)),
@@ -90,12 +136,9 @@ impl Sandbox {
         }
     }
 
-    /// The process (as the host numbers it) whose root folder is that of the sandbox.
+    /// A process (as the host numbers it) whose root folder is that of the sandbox, and which lives as long.
     pub fn pid(&self) -> u32 {
-        let own = self.child.id();
-        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
-        let first = children.ok().and_then(|list| list.split_whitespace().next()?.parse().ok());
-        first.unwrap_or(own)
+        self.child.id()
     }
 
     /// How memory and processes are counted and limited.
@@ -103,13 +146,18 @@ impl Sandbox {
         self.cgroup.as_ref().map_or("supervisor", Cgroup::flavour)
     }
 
+    /// What the user should know of how this sandbox uses the host.
+    pub fn notes(&self) -> &[String] {
+        self.host_entries.as_ref().map_or(&[], |entries| &entries.notes)
+    }
+
     /// Runs a command to its end; `output` gets standard output and error as they come.
     pub fn run(&mut self, command: &Command, output: &mut dyn FnMut(&[u8])) -> Result<Exit, SandboxError> {
         if self.canceller.is_cancelled() {
-            return Ok(cancelled());
+            return Ok(exit_of(Status::Cancelled, Ended::default(), Duration::ZERO));
         }
         if let Some(cgroup) = &mut self.cgroup {
-            cgroup.limit(&command.limits);
+            cgroup.begin(&command.limits);
         }
         let (read, write) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(io::Error::from)?;
@@ -117,35 +165,39 @@ impl Sandbox {
         let request = Request::Run { command: command.clone(), terminal: false };
         self.channel()?.send(&request, &[null.as_fd(), write.as_fd(), write.as_fd()])?;
         drop(write);
-        let began = Instant::now();
-        let mut watch =
-            Watch { limits: command.limits.clone(), began, last_output: began, logged: 0, reached: None };
+        let mut watch = Watch::new(command.limits.clone());
         let ended = self.follow(File::from(read), &mut watch, output)?;
-        Ok(self.exit(ended, &watch))
+        Ok(self.exit(ended, &watch, &command.limits))
     }
 
     /// Runs a command on the caller's terminal.
     pub fn run_interactive(&mut self, command: &Command) -> Result<Exit, SandboxError> {
+        if let Some(cgroup) = &mut self.cgroup {
+            cgroup.begin(&command.limits);
+        }
         let terminal = crate::terminal::Terminal::open()?;
-        let slave = terminal.slave();
+        let slave = terminal.slave()?;
         let request = Request::Run { command: command.clone(), terminal: true };
         self.channel()?.send(&request, &[slave.as_fd(), slave.as_fd(), slave.as_fd()])?;
         drop(slave);
-        let began = Instant::now();
-        terminal.relay(self.channel()?.as_fd())?;
-        let watch = Watch { limits: Limits::default(), began, last_output: began, logged: 0, reached: None };
-        match self.channel()?.receive::<Reply>()? {
-            Some((Reply::Ended(ended), _)) => Ok(self.exit(ended, &watch)),
-            Some((Reply::Failed { what, not_found }, _)) => Err(SandboxError::Failed { what, not_found }),
-            _ => Err(SandboxError::Gone),
-        }
+        let mut watch = Watch::new(command.limits.clone());
+        let channel = self.channel()?;
+        let canceller = self.canceller.clone();
+        terminal.relay(channel.as_fd(), &mut || {
+            if watch.due(&canceller, &mut |limits| held(self.cgroup.as_ref(), limits)) {
+                channel.send(&Request::Kill, &[])?;
+            }
+            Ok(())
+        })?;
+        let ended = reply(channel)?;
+        Ok(self.exit(ended, &watch, &command.limits))
     }
 
-    fn exit(&self, ended: Ended, watch: &Watch) -> Exit {
-        let killed_by_kernel = self.cgroup.as_ref().and_then(Cgroup::limit_reached);
-        let status = match watch.reached {
+    fn exit(&mut self, ended: Ended, watch: &Watch, limits: &Limits) -> Exit {
+        let held = held(self.cgroup.as_ref(), limits);
+        let status = match watch.reached() {
             Some(status) => status,
-            None => match ended.limit.or(killed_by_kernel) {
+            None => match ended.limit.or(held) {
                 Some(kind) => Status::Limit(kind),
                 None if libc::WIFSIGNALED(ended.wait_status) => {
                     Status::Signaled(libc::WTERMSIG(ended.wait_status))
@@ -153,28 +205,24 @@ impl Sandbox {
                 None => Status::Exited(libc::WEXITSTATUS(ended.wait_status)),
             },
         };
-        Exit {
-            status,
-            wall: watch.began.elapsed(),
-            cpu_user: ended.cpu_user,
-            cpu_system: ended.cpu_system,
-            peak_memory: ended.peak_memory,
-            executables: ended.executables,
-        }
+        let counted = self.cgroup.as_mut().and_then(Cgroup::peak_memory);
+        let mut exit = exit_of(status, ended, watch.began.elapsed());
+        exit.peak_memory = counted.unwrap_or(exit.peak_memory);
+        exit
     }
 
     /// Passes output on until the command has ended and its output is read.
     fn follow(
-        &self,
+        &mut self,
         mut pipe: File,
         watch: &mut Watch,
         output: &mut dyn FnMut(&[u8]),
     ) -> Result<Ended, SandboxError> {
-        let channel = self.channel()?;
         let mut buffer = vec![0; 1 << 16];
         let mut open = true;
         let mut ended = None;
         while open || ended.is_none() {
+            let channel = self.channel()?;
             let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
             let mut fds = Vec::with_capacity(2);
             fds.push(PollFd::new(channel, if ended.is_some() { PollFlags::empty() } else { PollFlags::IN }));
@@ -197,88 +245,31 @@ impl Sandbox {
                     }
                 }
             } else if said && ended.is_none() {
-                ended = Some(reply(channel)?);
+                ended = match reply(channel) {
+                    // Somebody who wants an end ended all of it at once.
+                    Err(SandboxError::Gone)
+                        if watch.reached().is_some() || watch.cancelled(&self.canceller) =>
+                    {
+                        Some(Ended::default())
+                    }
+                    other => Some(other?),
+                };
             } else if ended.is_some() {
                 // Everything inside is dead, so no more can come; a descriptor kept elsewhere must not hold us.
                 open = false;
             }
-            if ended.is_none() && watch.due(&self.canceller) {
-                channel.send(&Request::Kill, &[])?;
+            let mut by_kernel = |limits: &Limits| held(self.cgroup.as_ref(), limits);
+            if ended.is_none() && watch.due(&self.canceller, &mut by_kernel) {
+                self.channel()?.send(&Request::Kill, &[])?;
+            } else if ended.is_none() && watch.hangs() {
+                // With this process the supervisor goes, and with that everything.
+                self.child.kill()?;
             }
         }
         ended.ok_or(SandboxError::Gone)
     }
 
-    /// Opens a regular file for reading.
-    pub fn open(&self, path: impl AsRef<Path>) -> Result<File, SandboxError> {
-        self.ask(&Request::Read(path.as_ref().to_owned()))?.1.map(File::from).ok_or(SandboxError::Gone)
-    }
-
-    /// Reads a file of at most `limit` bytes.
-    pub fn read(&self, path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, SandboxError> {
-        let mut content = Vec::new();
-        self.open(path)?.take(limit).read_to_end(&mut content)?;
-        Ok(content)
-    }
-
-    /// Makes or replaces a file, to be written through the descriptor.
-    pub fn create(
-        &self,
-        path: impl AsRef<Path>,
-        mode: u32,
-        uid: u32,
-        gid: u32,
-    ) -> Result<File, SandboxError> {
-        let request = Request::Write { path: path.as_ref().to_owned(), mode, uid, gid };
-        self.ask(&request)?.1.map(File::from).ok_or(SandboxError::Gone)
-    }
-
-    /// Makes or replaces a file.
-    pub fn write(
-        &self,
-        path: impl AsRef<Path>,
-        content: &[u8],
-        mode: u32,
-        owner: (u32, u32),
-    ) -> Result<(), SandboxError> {
-        Ok(self.create(path, mode, owner.0, owner.1)?.write_all(content)?)
-    }
-
-    /// Makes a folder and those above it.
-    pub fn make_folder(
-        &self,
-        path: impl AsRef<Path>,
-        mode: u32,
-        owner: (u32, u32),
-    ) -> Result<(), SandboxError> {
-        let path = path.as_ref().to_owned();
-        self.ask(&Request::MakeFolder { path, mode, uid: owner.0, gid: owner.1 }).map(|_| ())
-    }
-
-    /// Names in a folder, sorted.
-    pub fn list(&self, path: impl AsRef<Path>) -> Result<Vec<String>, SandboxError> {
-        match self.ask(&Request::List(path.as_ref().to_owned()))?.0 {
-            Reply::Names(names) => Ok(names),
-            _ => Err(SandboxError::Gone),
-        }
-    }
-
-    /// Removes a file or a folder with all that is in it, if it is there.
-    pub fn remove(&self, path: impl AsRef<Path>) -> Result<(), SandboxError> {
-        self.ask(&Request::Remove(path.as_ref().to_owned())).map(|_| ())
-    }
-
-    fn ask(&self, request: &Request) -> Result<(Reply, Option<OwnedFd>), SandboxError> {
-        let channel = self.channel()?;
-        channel.send(request, &[])?;
-        match channel.receive::<Reply>()? {
-            None => Err(SandboxError::Gone),
-            Some((Reply::Failed { what, not_found }, _)) => Err(SandboxError::Failed { what, not_found }),
-            Some((reply, mut fds)) => Ok((reply, fds.pop())),
-        }
-    }
-
-    fn channel(&self) -> Result<&Channel, SandboxError> {
+    pub(crate) fn channel(&self) -> Result<&Channel, SandboxError> {
         self.channel.as_ref().ok_or(SandboxError::Gone)
     }
 
@@ -289,6 +280,7 @@ impl Sandbox {
             if let Some(cgroup) = self.cgroup.take() {
                 cgroup.remove();
             }
+            self.host_entries = None;
         }
     }
 }
@@ -299,58 +291,26 @@ impl Drop for Sandbox {
     }
 }
 
+/// The limit that the kernel held.
+fn held(cgroup: Option<&Cgroup>, limits: &Limits) -> Option<LimitKind> {
+    cgroup.and_then(|cgroup| cgroup.limit_reached(limits))
+}
+
 fn reply(channel: &Channel) -> Result<Ended, SandboxError> {
-    match channel.receive::<Reply>()? {
-        Some((Reply::Ended(ended), _)) => Ok(ended),
-        Some((Reply::Failed { what, not_found }, _)) => Err(SandboxError::Failed { what, not_found }),
+    match channel.receive::<Reply>() {
+        Ok(Some((Reply::Ended(ended), _))) => Ok(ended),
+        Ok(Some((Reply::Failed { what, not_found }, _))) => Err(SandboxError::Failed { what, not_found }),
         _ => Err(SandboxError::Gone),
     }
 }
 
-fn cancelled() -> Exit {
+fn exit_of(status: Status, ended: Ended, wall: Duration) -> Exit {
     Exit {
-        status: Status::Cancelled,
-        wall: Duration::ZERO,
-        cpu_user: Duration::ZERO,
-        cpu_system: Duration::ZERO,
-        peak_memory: 0,
-        executables: Vec::new(),
-    }
-}
-
-/// The limits that the caller watches: time and output.
-struct Watch {
-    limits: Limits,
-    began: Instant,
-    last_output: Instant,
-    logged: u64,
-    reached: Option<Status>,
-}
-
-impl Watch {
-    fn output(&mut self, count: usize) {
-        self.last_output = Instant::now();
-        self.logged += count as u64;
-    }
-
-    /// Whether the command must be ended now; true once.
-    fn due(&mut self, canceller: &Canceller) -> bool {
-        if self.reached.is_some() {
-            return false;
-        }
-        let over =
-            |limit: Option<Duration>, since: Instant| limit.is_some_and(|limit| since.elapsed() > limit);
-        self.reached = if canceller.is_cancelled() {
-            Some(Status::Cancelled)
-        } else if over(self.limits.total, self.began) {
-            Some(Status::Limit(LimitKind::Total))
-        } else if over(self.limits.silence, self.last_output) {
-            Some(Status::Limit(LimitKind::Silence))
-        } else if self.limits.log.is_some_and(|limit| self.logged > limit) {
-            Some(Status::Limit(LimitKind::Log))
-        } else {
-            None
-        };
-        self.reached.is_some()
+        status,
+        wall,
+        cpu_user: ended.cpu_user,
+        cpu_system: ended.cpu_system,
+        peak_memory: ended.peak_memory,
+        executables: ended.executables,
     }
 }

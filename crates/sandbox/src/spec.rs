@@ -28,8 +28,17 @@ pub enum Upper {
         /// Leave out all syncing: a crash of the machine makes the folder useless.
         volatile: bool,
     },
-    /// Memory, gone with the sandbox; at most so many bytes.
+    /// Memory, gone with the sandbox; at most so many bytes. Where there is a limit on disk space, see
+    /// [`Upper::memory_above`].
     Memory(u64),
+}
+
+impl Upper {
+    /// Memory, for builds with this limit on disk space in bytes: there is somewhat more, so that who writes too much
+    /// is ended by the limit before it fails for want of space.
+    pub fn memory_above(limit: u64) -> Self {
+        Self::Memory(limit.saturating_add((limit / 8).max(64 << 20)))
+    }
 }
 
 /// Something mounted in the root besides /proc, /sys and /dev.
@@ -48,7 +57,7 @@ pub enum MountSource {
     Bind {
         /// Its path on the host.
         from: PathBuf,
-        /// Whether it may be written to.
+        /// Whether it may be written to. If so, it counts as disk space.
         writable: bool,
     },
     /// A tmpfs of at most so many bytes, with permission bits.
@@ -128,11 +137,12 @@ pub struct Limits {
     pub total: Option<Duration>,
     /// Time without output.
     pub silence: Option<Duration>,
-    /// Memory of all processes, in bytes.
+    /// Memory of all processes, in bytes: what the control group counts, and what processes have that no file
+    /// stands behind.
     pub memory: Option<u64>,
-    /// Processes at a time.
+    /// Processes and threads at a time.
     pub processes: Option<u64>,
-    /// Bytes written to the upper layer and writable mounts.
+    /// Bytes that the upper layer and writable mounts hold.
     pub disk: Option<u64>,
     /// Bytes of output.
     pub log: Option<u64>,
@@ -210,7 +220,9 @@ pub struct Exit {
     pub cpu_user: Duration,
     /// System CPU time, all processes.
     pub cpu_system: Duration,
-    /// Largest memory of all processes together, in bytes, as sampled or as the cgroup counted it.
+    /// Most memory of all processes together, in bytes. With a control group it is the kernel's own count
+    /// (memory.max_usage_in_bytes, memory.peak), which has files in memory in it that could have been dropped; without, a
+    /// sample four times a second of what no file stands behind.
     pub peak_memory: u64,
     /// CPU time by executable, the costliest first.
     pub executables: Vec<ExecutableUsage>,

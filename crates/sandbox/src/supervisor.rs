@@ -1,7 +1,7 @@
 //! PID 1 of a sandbox: runs commands one at a time, reaps, watches limits, accounts, serves gain-root.
 //!
-//! One thread, one loop around poll(2). It lives inside the root that it watches over, so no path that a
-//! hostile build makes can lead it outside.
+//! One thread, one loop around poll(2), in which nothing may wait for what runs inside. It lives inside the root
+//! that it watches over, so no path that a hostile build makes can lead it outside.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,15 +10,21 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::accounting::{Accounting, Sample};
+use crate::disk::{Disk, Written};
 use crate::files;
 use crate::gain_root::Service;
-use crate::process::{Finished, Started, kill_all, reap, signal_pipe, spawn};
+use crate::kernel::{KernelVersion, NPROC_PER_NAMESPACE};
+use crate::launch::{Inner, Manner, Started, spawn};
+use crate::process::{any_child, armour, children_cpu, kill_all, reap, signal_pipe};
 use crate::protocol::{Ended, Reply, Request};
 use crate::socket::Channel;
-use crate::spec::{Limits, SandboxSpec};
+use crate::spec::{LimitKind, Limits, SandboxSpec};
 
 /// How often memory and processes are looked at.
 const SAMPLE: Duration = Duration::from_millis(250);
+
+/// Processes that the kernel lets a command have beyond its limit, which is then seen to be passed.
+const PROCESS_SLACK: u64 = 64;
 
 pub(crate) struct Supervisor {
     channel: Channel,
@@ -26,27 +32,33 @@ pub(crate) struct Supervisor {
     gain_root: Option<Service>,
     account: bool,
     interpreters: Vec<std::path::PathBuf>,
+    disk: Disk,
     running: Option<Running>,
     gone: bool,
 }
 
 struct Running {
-    command: Started,
+    pid: i32,
+    inner: Inner,
     limits: Limits,
     accounting: Accounting,
     before: (Duration, Duration),
     next_sample: Instant,
-    next_disk: Instant,
 }
 
 impl Supervisor {
-    pub(crate) fn new(channel: Channel, spec: &SandboxSpec) -> io::Result<Self> {
+    pub(crate) fn new(channel: Channel, spec: &SandboxSpec, written: Written) -> io::Result<Self> {
+        let account = spec.account_executables;
+        let gain_root = spec.gain_root.clone().map(|config| Service::new(config, account)).transpose()?;
+        // Before anything of a build can run.
+        armour()?;
         Ok(Self {
             channel,
             signals: signal_pipe()?,
-            gain_root: spec.gain_root.clone().map(Service::new).transpose()?,
-            account: spec.account_executables,
+            gain_root,
+            account,
             interpreters: spec.binfmt.iter().map(|entry| entry.interpreter.clone()).collect(),
+            disk: Disk::new(written),
             running: None,
             gone: false,
         })
@@ -56,20 +68,24 @@ impl Supervisor {
     pub(crate) fn run(&mut self) -> io::Result<()> {
         while !self.gone {
             let ready = self.wait()?;
+            for listener in ready.ending {
+                if let Some(running) = &mut self.running {
+                    running.accounting.notified(listener, &self.interpreters);
+                }
+            }
+            // From the end, so that the numbers of those still to come stay true.
+            for listener in ready.silent.into_iter().rev() {
+                if let Some(running) = &mut self.running {
+                    running.accounting.forget(listener);
+                }
+            }
+            self.serve_gain_root(ready.client, &ready.brokers);
             if ready.request {
                 self.request()?;
             }
-            if ready.notify
-                && let Some(running) = &mut self.running
-            {
-                running.accounting.notified(&self.interpreters);
+            if ready.child {
+                self.reap()?;
             }
-            if ready.gain_root
-                && let Some(service) = &mut self.gain_root
-            {
-                service.accept(self.account);
-            }
-            self.reap()?;
             self.sample();
         }
         kill_all();
@@ -77,38 +93,56 @@ impl Supervisor {
     }
 
     fn wait(&self) -> io::Result<Ready> {
-        let timeout = self
-            .running
-            .as_ref()
-            .map(|running| running.next_sample.saturating_duration_since(Instant::now()));
+        let next = self.running.as_ref().map(|running| match running.limits.disk {
+            Some(_) => running.next_sample.min(self.disk.next()),
+            None => running.next_sample,
+        });
+        let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| rustix::time::Timespec::try_from(timeout).ok());
-        let notify = self.running.as_ref().and_then(|running| running.accounting.listener());
-        let mut fds =
-            vec![PollFd::new(&self.channel, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
-        let notify_at = notify.map(|listener| {
-            fds.push(PollFd::from_borrowed_fd(listener, PollFlags::IN));
-            fds.len() - 1
-        });
-        let gain_at = self.gain_root.as_ref().map(|service| {
-            fds.push(PollFd::from_borrowed_fd(service.as_fd(), PollFlags::IN));
-            fds.len() - 1
-        });
-        match poll(&mut fds, timeout.as_ref()) {
+        let mut fds = vec![(Source::Request, self.channel.as_fd()), (Source::Child, self.signals.as_fd())];
+        if let Some(running) = &self.running {
+            let listeners = running.accounting.listeners().enumerate();
+            fds.extend(listeners.map(|(index, fd)| (Source::Ending(index), fd)));
+            if let Some(service) = &self.gain_root {
+                fds.extend(service.listener().map(|fd| (Source::Client, fd)));
+                fds.extend(service.channels().map(|(pid, fd)| (Source::Broker(pid), fd)));
+            }
+        }
+        let mut polled: Vec<_> =
+            fds.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+        match poll(&mut polled, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let is_ready = |at: usize| fds[at].revents().intersects(PollFlags::IN | PollFlags::HUP);
-        let ready = Ready {
-            request: is_ready(0),
-            // A listener whose last process is gone only ever says HUP.
-            notify: notify_at.is_some_and(|at| fds[at].revents().contains(PollFlags::IN)),
-            gain_root: gain_at.is_some_and(is_ready),
-        };
-        if is_ready(1) {
+        let mut ready = Ready::default();
+        for ((source, _), fd) in fds.iter().zip(&polled).filter(|(_, fd)| !fd.revents().is_empty()) {
+            match source {
+                Source::Request => ready.request = true,
+                Source::Child => ready.child = true,
+                Source::Client => ready.client = true,
+                // It brings one thing; then it is silent until its broker is reaped.
+                Source::Broker(pid) if fd.revents().contains(PollFlags::IN) => ready.brokers.push(*pid),
+                Source::Broker(_) => {}
+                // A listener whose last process is gone only ever says HUP.
+                Source::Ending(index) if fd.revents().contains(PollFlags::IN) => ready.ending.push(*index),
+                Source::Ending(index) => ready.silent.push(*index),
+            }
+        }
+        if ready.child {
             let mut drained = [0; 256];
             let _ = rustix::io::read(&self.signals, &mut drained);
         }
         Ok(ready)
+    }
+
+    fn serve_gain_root(&mut self, client: bool, brokers: &[i32]) {
+        let (Some(service), Some(running)) = (&mut self.gain_root, &mut self.running) else { return };
+        for pid in brokers {
+            running.accounting.listen(service.listener_of(*pid));
+        }
+        if client {
+            service.accept(&running.inner);
+        }
     }
 
     fn request(&mut self) -> io::Result<()> {
@@ -122,24 +156,16 @@ impl Supervisor {
                 Ok(())
             }
             Request::Run { command, terminal } => {
-                let limits = command.limits.clone();
-                match spawn(&command, &fds, terminal, self.account) {
-                    Ok((started, listener)) => {
-                        self.running = Some(Running {
-                            command: started,
-                            limits,
-                            accounting: Accounting::new(listener),
-                            before: crate::process::children_cpu(),
-                            next_sample: Instant::now() + SAMPLE,
-                            next_disk: Instant::now() + SAMPLE,
-                        });
+                let manner =
+                    Manner { terminal, account: self.account, processes: process_limit(&command.limits) };
+                match spawn(&command, &fds, manner) {
+                    Ok(started) => {
+                        self.running = Some(Running::new(started, command.limits));
                         Ok(())
                     }
                     Err(error) => {
-                        let what = format!(
-                            "cannot start {}: {error}",
-                            command.argv.first().map_or("", String::as_str)
-                        );
+                        let name = command.argv.first().map_or("", String::as_str);
+                        let what = format!("cannot start {name} in the sandbox: {error}");
                         let not_found = error.kind() == io::ErrorKind::NotFound;
                         self.channel.send(&Reply::Failed { what, not_found }, &[])
                     }
@@ -156,14 +182,12 @@ impl Supervisor {
     }
 
     fn reap(&mut self) -> io::Result<()> {
-        while let Some(Finished { pid, wait_status }) = reap() {
-            if let Some(service) = &mut self.gain_root
-                && service.finished(pid, wait_status)
-            {
+        while let Some(finished) = reap() {
+            if self.gain_root.as_mut().is_some_and(|service| service.finished(finished.pid)) {
                 continue;
             }
-            if self.running.as_ref().is_some_and(|running| running.command.pid == pid) {
-                self.ended(wait_status)?;
+            if self.running.as_ref().is_some_and(|running| running.pid == finished.pid) {
+                self.ended(finished.wait_status)?;
             }
         }
         Ok(())
@@ -172,22 +196,29 @@ impl Supervisor {
     /// The command itself is gone; what it left behind goes as well.
     fn ended(&mut self, wait_status: i32) -> io::Result<()> {
         let Some(mut running) = self.running.take() else { return Ok(()) };
+        // A fork bomb may have ended the command itself before anybody looked.
+        let last = running.accounting.check(&Sample::take(), &running.limits);
         kill_all();
         // Their last words want an answer, or they never end.
-        while crate::process::any_child() {
+        while any_child() {
+            kill_all();
             running.accounting.notified_if_any(&self.interpreters);
-            while let Some(finished) = reap() {
-                if let Some(service) = &mut self.gain_root {
-                    service.finished(finished.pid, finished.wait_status);
-                }
-            }
+            while reap().is_some() {}
         }
-        let after = crate::process::children_cpu();
+        if let Some(service) = &mut self.gain_root {
+            service.put_right();
+        }
+        let mut limit = running.accounting.limit.or(last);
+        if let Some(most) = running.limits.disk.filter(|_| limit.is_none()) {
+            // Who fills a small disk fast enough fails for want of space before anybody looks.
+            limit = (self.disk.total() > most).then_some(LimitKind::Disk);
+        }
+        let after = children_cpu();
         let cpu_user = after.0.saturating_sub(running.before.0);
         let cpu_system = after.1.saturating_sub(running.before.1);
         let ended = Ended {
             wait_status,
-            limit: running.accounting.limit,
+            limit,
             cpu_user,
             cpu_system,
             peak_memory: running.accounting.peak_memory,
@@ -198,26 +229,58 @@ impl Supervisor {
 
     fn sample(&mut self) {
         let Some(running) = &mut self.running else { return };
+        let mut reached = None;
+        if running.limits.disk.is_some_and(|most| self.disk.over(most)) {
+            reached = Some(LimitKind::Disk);
+        }
         let now = Instant::now();
-        if now < running.next_sample {
-            return;
+        if now >= running.next_sample {
+            running.next_sample = now + SAMPLE;
+            reached = running.accounting.check(&Sample::take(), &running.limits).or(reached);
         }
-        running.next_sample = now + SAMPLE;
-        let sample = Sample::take();
-        if running.limits.disk.is_some() && now >= running.next_disk {
-            running.accounting.disk = files::disk_usage();
-            // Walking a large tree takes time: spend at most a fiftieth on it.
-            running.next_disk = now + SAMPLE.max(now.elapsed() * 50);
-        }
-        if let Some(kind) = running.accounting.check(&sample, &running.limits) {
+        if let Some(kind) = reached {
             running.accounting.limit.get_or_insert(kind);
             kill_all();
         }
     }
 }
 
+/// What the kernel is told, where it counts for each user namespace: older ones count all of a user's processes.
+fn process_limit(limits: &Limits) -> Option<u64> {
+    let counts = KernelVersion::running() >= NPROC_PER_NAMESPACE;
+    limits.processes.filter(|_| counts).map(|most| most.saturating_add(PROCESS_SLACK))
+}
+
+impl Running {
+    fn new(started: Started, limits: Limits) -> Self {
+        Self {
+            pid: started.pid,
+            inner: started.inner,
+            limits,
+            accounting: Accounting::new(started.listener),
+            before: children_cpu(),
+            next_sample: Instant::now() + SAMPLE,
+        }
+    }
+}
+
+/// What is waited for.
+enum Source {
+    Request,
+    Child,
+    /// A listener, by its number.
+    Ending(usize),
+    Client,
+    /// A broker, by its process id.
+    Broker(i32),
+}
+
+#[derive(Default)]
 struct Ready {
     request: bool,
-    notify: bool,
-    gain_root: bool,
+    child: bool,
+    ending: Vec<usize>,
+    silent: Vec<usize>,
+    client: bool,
+    brokers: Vec<i32>,
 }

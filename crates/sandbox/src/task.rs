@@ -23,8 +23,10 @@ pub enum TaskError {
     #[error("{0}")]
     Failed(String),
     /// It died.
-    #[error("the helper process for {0} died; look for the reason above and in the kernel's log")]
-    Died(String),
+    #[error(
+        "the helper process for {0} died ({1}); look for the reason above and in the kernel's log (out of memory?)"
+    )]
+    Died(String, std::process::ExitStatus),
     /// Talking to it failed.
     #[error("cannot talk to the helper process: {0}")]
     Io(#[from] io::Error),
@@ -49,11 +51,14 @@ pub fn run_task(
     args: &Value,
     on_event: &mut dyn FnMut(Value),
 ) -> Result<Value, TaskError> {
-    let (mut child, channel) = start(Role::Task, map)?;
+    let (mut child, channel) = start(Role::Task, map, &mut |_| {})?;
     let result = converse(&channel, name, args, on_event);
     drop(channel);
-    child.wait()?;
-    result
+    let status = child.wait()?;
+    match result {
+        Err(TaskError::Died(name, _)) => Err(TaskError::Died(name, status)),
+        other => other,
+    }
 }
 
 fn converse(
@@ -62,38 +67,55 @@ fn converse(
     args: &Value,
     on_event: &mut dyn FnMut(Value),
 ) -> Result<Value, TaskError> {
-    // Arguments can be long (thousands of packages), a message cannot: they travel in a file.
-    let mut file = tempfile::tempfile()?;
-    serde_json::to_writer(&mut file, &Call { name: name.to_owned(), args: args.clone() })
-        .map_err(io::Error::from)?;
-    io::Seek::rewind(&mut file)?;
-    channel.send(&Value::Null, &[std::os::fd::AsFd::as_fd(&file)])?;
+    channel.send(&Call { name: name.to_owned(), args: args.clone() }, &[])?;
     loop {
         match channel.receive::<Reply>()? {
             Some((Reply::Event(event), _)) => on_event(event),
             Some((Reply::Done(result), _)) => return result.map_err(TaskError::Failed),
-            None => return Err(TaskError::Died(name.to_owned())),
+            None => return Err(TaskError::Died(name.to_owned(), std::process::ExitStatus::default())),
         }
     }
 }
 
 /// In the copy: runs the task asked for.
 pub(crate) fn serve(channel: &Channel, tasks: &[(&'static str, Task)]) -> io::Result<i32> {
-    let Some((_, mut fds)) = channel.receive::<Value>()? else { return Ok(0) };
-    let file = fds.pop().ok_or_else(|| io::Error::other("a call without arguments"))?;
-    let call: Call = serde_json::from_reader(io::BufReader::new(std::fs::File::from(file)))?;
+    let Some((call, _)) = channel.receive::<Call>()? else { return Ok(0) };
     let Some((_, task)) = tasks.iter().find(|(name, _)| *name == call.name) else {
         channel.send(&Reply::Done(Err(format!("there is no task {}", call.name))), &[])?;
         return Ok(0);
     };
-    // A caller that is gone shows when an event cannot be sent; nobody waits for the rest then.
+    end_with_caller(channel)?;
     let mut emit = |event| {
         if channel.send(&Reply::Event(event), &[]).is_err() {
             std::process::exit(1);
         }
     };
     let result = catch_unwind(AssertUnwindSafe(|| task(call.args, &mut emit)));
-    let result = result.unwrap_or_else(|_| Err(format!("{} panicked", call.name)));
+    let result = result.unwrap_or_else(|reason| Err(format!("{} panicked: {}", call.name, said(&*reason))));
     channel.send(&Reply::Done(result), &[])?;
     Ok(0)
+}
+
+/// A thread that ends this process when the caller is gone: nobody waits for the rest then, and what is half done is
+/// found by its lock.
+fn end_with_caller(channel: &Channel) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let channel = std::os::fd::AsFd::as_fd(channel).try_clone_to_owned()?;
+    std::thread::spawn(move || {
+        // No word is expected, only an end.
+        let mut fds = [PollFd::new(&channel, PollFlags::empty())];
+        while poll(&mut fds, None).is_err() {}
+        // SAFETY: ends the process at once; other threads have nothing to put in order.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::_exit(1)
+        }
+    });
+    Ok(())
+}
+
+/// The message of a panic.
+fn said(reason: &(dyn std::any::Any + Send)) -> &str {
+    let text = reason.downcast_ref::<&str>().copied();
+    text.or_else(|| reason.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

@@ -4,6 +4,7 @@
 
 mod builds;
 mod disk;
+mod doctor;
 mod ended;
 mod farm;
 mod hostile;

@@ -65,7 +65,7 @@ pub fn open_sandbox(
 ) -> Result<Sandbox, JobError> {
     // What a 32-bit program under emulation writes goes to memory: see ARCHITECTURE.md.
     let upper = if request.arch.bits == 32 && plan.emulator.is_some() {
-        Upper::Memory(request.limits.disk.unwrap_or_else(half_of_memory))
+        request.limits.disk.map_or_else(|| Upper::Memory(half_of_memory()), Upper::memory_above)
     } else {
         let upper = part(session, work, UPPER)?;
         Upper::Folder { upper, work: part(session, work, "overlay")?, volatile: true }
