@@ -49,5 +49,6 @@ pub(crate) struct Ended {
     pub(crate) cpu_user: Duration,
     pub(crate) cpu_system: Duration,
     pub(crate) peak_memory: u64,
+    pub(crate) disk: u64,
     pub(crate) executables: Vec<ExecutableUsage>,
 }

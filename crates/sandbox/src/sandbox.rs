@@ -311,6 +311,7 @@ fn exit_of(status: Status, ended: Ended, wall: Duration) -> Exit {
         cpu_user: ended.cpu_user,
         cpu_system: ended.cpu_system,
         peak_memory: ended.peak_memory,
+        disk: ended.disk,
         executables: ended.executables,
     }
 }

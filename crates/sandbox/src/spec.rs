@@ -216,14 +216,17 @@ pub struct Exit {
     pub status: Status,
     /// Time from start to end.
     pub wall: Duration,
-    /// User CPU time, all processes.
+    /// User CPU time, all processes and the supervisor.
     pub cpu_user: Duration,
-    /// System CPU time, all processes.
+    /// System CPU time, all processes and the supervisor.
     pub cpu_system: Duration,
     /// Most memory of all processes together, in bytes. With a control group it is the kernel's own count
     /// (memory.max_usage_in_bytes, memory.peak), which has files in memory in it that could have been dropped; without, a
     /// sample four times a second of what no file stands behind.
     pub peak_memory: u64,
+    /// What was written and is still there when the command ends, in bytes on disk; counted where executables are
+    /// accounted for, else 0.
+    pub disk: u64,
     /// CPU time by executable, the costliest first.
     pub executables: Vec<ExecutableUsage>,
 }

@@ -15,7 +15,7 @@ use crate::files;
 use crate::gain_root::Service;
 use crate::kernel::{KernelVersion, NPROC_PER_NAMESPACE};
 use crate::launch::{Inner, Manner, Started, spawn};
-use crate::process::{any_child, armour, children_cpu, kill_all, reap, signal_pipe};
+use crate::process::{any_child, armour, cpu_used, kill_all, reap, signal_pipe};
 use crate::protocol::{Ended, Reply, Request};
 use crate::socket::Channel;
 use crate::spec::{LimitKind, Limits, SandboxSpec};
@@ -209,11 +209,13 @@ impl Supervisor {
             service.put_right();
         }
         let mut limit = running.accounting.limit.or(last);
+        let counted = self.account || running.limits.disk.is_some();
+        let disk = if counted { self.disk.total() } else { 0 };
         if let Some(most) = running.limits.disk.filter(|_| limit.is_none()) {
             // Who fills a small disk fast enough fails for want of space before anybody looks.
-            limit = (self.disk.total() > most).then_some(LimitKind::Disk);
+            limit = (disk > most).then_some(LimitKind::Disk);
         }
-        let after = children_cpu();
+        let after = cpu_used();
         let cpu_user = after.0.saturating_sub(running.before.0);
         let cpu_system = after.1.saturating_sub(running.before.1);
         let ended = Ended {
@@ -222,6 +224,7 @@ impl Supervisor {
             cpu_user,
             cpu_system,
             peak_memory: running.accounting.peak_memory,
+            disk,
             executables: running.accounting.executables(cpu_user + cpu_system),
         };
         self.channel.send(&Reply::Ended(ended), &[])
@@ -258,7 +261,7 @@ impl Running {
             inner: started.inner,
             limits,
             accounting: Accounting::new(started.listener),
-            before: children_cpu(),
+            before: cpu_used(),
             next_sample: Instant::now() + SAMPLE,
         }
     }

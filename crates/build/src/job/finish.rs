@@ -128,6 +128,7 @@ impl<'a> Progress<'a> {
         self.draft.phases.end(exit);
         if let Some(exit) = exit {
             self.resources.peak_memory_bytes = self.resources.peak_memory_bytes.max(exit.peak_memory);
+            self.resources.disk_bytes = self.resources.disk_bytes.max(exit.disk);
             self.resources.executables = exit
                 .executables
                 .iter()
@@ -186,7 +187,7 @@ impl<'a> Progress<'a> {
             finished,
             build_time: self.wall(&[Phase::Build]),
             install_time: self.wall(&[Phase::FetchPackages, Phase::Root]),
-            space_kib: None,
+            space_kib: Some(self.resources.disk_bytes / 1024).filter(|kib| *kib > 0),
             extra: Vec::new(),
         };
         self.log(|log| log.summary(&summary))?;

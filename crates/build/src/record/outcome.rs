@@ -100,7 +100,7 @@ pub struct Resources {
     /// Most memory that all processes of the build held at one time, bytes.
     #[serde(default)]
     pub peak_memory_bytes: u64,
-    /// Disk space of the build tree at the end, bytes.
+    /// Disk space of all that the build wrote and left, bytes.
     #[serde(default)]
     pub disk_bytes: u64,
     /// Downloaded, bytes.
