@@ -21,6 +21,7 @@ use super::session::{Request, Session};
 use crate::classify::Phase;
 use crate::command::{CommandInput, PATH, command_line, dpkg_buildpackage};
 use crate::log::Section;
+use crate::report::Event;
 
 /// Name and id of the user that builds; the id is that of Debian's build machines.
 pub const BUILD_USER: (&str, u32) = ("buildd", 2952);
@@ -136,7 +137,11 @@ fn start(
         account_executables: true,
         gain_root: Some(GainRoot { uid: BUILD_USER.1, gid: BUILD_USER.1, tree: BUILD_FOLDER.into() }),
     };
-    Sandbox::start(&session.map, &spec, session.canceller.clone()).during(Phase::Host)
+    let sandbox = Sandbox::start(&session.map, &spec, session.canceller.clone()).during(Phase::Host)?;
+    for note in sandbox.notes() {
+        session.report.event(Event::Warning(note));
+    }
+    Ok(sandbox)
 }
 
 pub(super) fn half_of_memory() -> u64 {
@@ -313,6 +318,7 @@ fn build_in(
 ) -> Result<Finished, JobError> {
     let mut sandbox = open_sandbox(session, request, plan, root, work)?;
     progress.accounting(sandbox.accounting());
+    progress.warnings.extend(sandbox.notes().iter().cloned());
     progress.section(Section::Build)?;
     run_hooks(&mut sandbox, plan, hooks, "setup", progress)?;
     progress.begin(Phase::Unpack);
