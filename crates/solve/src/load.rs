@@ -9,17 +9,19 @@ use crate::ids::{ArchId, NameId, PackageId, SlotId};
 use crate::index::IndexText;
 use crate::names::NameTable;
 use crate::provides::{self, Provided};
+use crate::relations::Field;
 use crate::stanza;
+use crate::syntax::Known;
 use crate::universe::{PackageRow, Provider, Slot, Span, Universe};
 use crate::versions;
 
-/// A stanza that could not be read and is left out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// A stanza that could not be read and is left out, of a package or a source package.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 #[error("{origin}, line {line}: {package}: {what}; the package is left out")]
 pub struct LoadProblem {
     /// The index.
     pub origin: String,
-    /// The line its stanza starts at, counted from 1.
+    /// The line of the field that cannot be read, else that at which its stanza starts; counted from 1.
     pub line: usize,
     /// The package, `?` where the stanza does not say.
     pub package: String,
@@ -45,13 +47,14 @@ pub(crate) fn load(texts: Vec<IndexText>, native: &Arch, foreign: &[Arch]) -> Un
         }
     }
     let mut problems = Vec::new();
+    let mut known = Known::default();
     let mut drafts = Vec::new();
     let mut in_archive_order = Vec::new();
     for (number, index) in texts.iter().enumerate() {
         let before = drafts.len();
         match u16::try_from(number) {
             Ok(number) if u32::try_from(index.text.len()).is_ok() => {
-                read(index, number, &arches, &mut drafts, &mut problems);
+                read(index, number, &arches, &mut known, &mut drafts, &mut problems);
             }
             _ => problems.push(problem(index, 0, "?", "too many indices or an index of over 4 GiB".into())),
         }
@@ -108,24 +111,42 @@ fn read<'t>(
     index: &'t IndexText,
     number: u16,
     arches: &[Arch],
+    known: &mut Known<'t>,
     drafts: &mut Vec<Draft<'t>>,
     problems: &mut Vec<LoadProblem>,
 ) {
     for (start, end) in stanza::stanzas(&index.text) {
         match draft(&index.text, start, end, number, arches) {
-            Ok(Some(draft)) => drafts.push(draft),
+            Ok(Some(draft)) => match bad_field(&index.text, &draft, known) {
+                None => drafts.push(draft),
+                Some((at, what)) => problems.push(problem(index, at, draft.name, what)),
+            },
             Ok(None) => {}
             Err((package, what)) => problems.push(problem(index, start, package, what)),
         }
     }
 }
 
-fn problem(index: &IndexText, at: usize, package: &str, what: String) -> LoadProblem {
+/// Where the first field that cannot be read is, and what is wrong with it.
+fn bad_field<'t>(text: &'t str, draft: &Draft<'t>, known: &mut Known<'t>) -> Option<(usize, String)> {
+    let names = Field::OF_PACKAGES.iter().map(|field| field.name());
+    let fields = names.zip(&draft.row.relations).map(|(name, span)| {
+        let start = span.start as usize;
+        (name, text.get(start..start + span.len as usize).unwrap_or_default())
+    });
+    let mut fields = fields.chain(draft.provides.map(|provides| ("Provides", provides)));
+    fields.find_map(|(name, value)| {
+        let what = known.problem(value)?;
+        Some((span_of(text, value).start as usize, format!("field {name}: {what}")))
+    })
+}
+
+pub(crate) fn problem(index: &IndexText, at: usize, package: &str, what: String) -> LoadProblem {
     let line = 1 + memchr::memchr_iter(b'\n', &index.text.as_bytes()[..at]).count();
     LoadProblem { origin: index.origin.clone(), line, package: package.to_owned(), what }
 }
 
-fn span_of(text: &str, part: &str) -> Span {
+pub(crate) fn span_of(text: &str, part: &str) -> Span {
     let start = part.as_ptr() as usize - text.as_ptr() as usize;
     span(start, part.len())
 }
@@ -146,6 +167,7 @@ fn draft<'t>(
 ) -> Result<Option<Draft<'t>>, (&'t str, String)> {
     let (mut name, mut version, mut architecture, mut source, mut provides) = ("", "", "", None, None);
     let (mut multi_arch, mut essential, mut protected, mut priority) = (MultiArch::No, false, false, 5);
+    let mut relations = [Span::NONE; 4];
     for field in stanza::fields(&text[start..end]) {
         let (key, value) =
             field.map_err(|line| (or_unknown(name), format!("no field but `{}`", line.trim())))?;
@@ -160,6 +182,10 @@ fn draft<'t>(
             9 if key.eq_ignore_ascii_case("Essential") => essential = value.eq_ignore_ascii_case("yes"),
             9 if key.eq_ignore_ascii_case("Protected") => protected = value.eq_ignore_ascii_case("yes"),
             10 if key.eq_ignore_ascii_case("Multi-Arch") => multi_arch = multi_arch_of(value),
+            11 if key.eq_ignore_ascii_case("Pre-Depends") => relations[0] = span_of(text, value),
+            7 if key.eq_ignore_ascii_case("Depends") => relations[1] = span_of(text, value),
+            9 if key.eq_ignore_ascii_case("Conflicts") => relations[2] = span_of(text, value),
+            6 if key.eq_ignore_ascii_case("Breaks") => relations[3] = span_of(text, value),
             _ => {}
         }
     }
@@ -185,6 +211,7 @@ fn draft<'t>(
         essential,
         protected,
         priority,
+        relations,
     };
     let source = source.map_or(name, |source| source.split([' ', '(']).next().unwrap_or(name));
     Ok(Some(Draft { name, version, source, provides, arch, row }))

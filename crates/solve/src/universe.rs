@@ -11,7 +11,7 @@ use crate::load::{self, LoadProblem};
 use crate::names::NameTable;
 use crate::package::PackageRef;
 use crate::rank::Mentions;
-use crate::relations::Deps;
+use crate::relations::{Deps, Field};
 
 /// Binary packages of one or more indices, ready to be solved against.
 ///
@@ -54,6 +54,11 @@ pub(crate) struct Span {
     pub(crate) len: u32,
 }
 
+impl Span {
+    /// Of a field that is not there.
+    pub(crate) const NONE: Self = Self { start: 0, len: 0 };
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct PackageRow {
     pub(crate) slot: SlotId,
@@ -65,6 +70,8 @@ pub(crate) struct PackageRow {
     pub(crate) protected: bool,
     /// 1 for required to 5 for extra, as the Priority field says.
     pub(crate) priority: u8,
+    /// Values of the fields of [`Field::OF_PACKAGES`].
+    pub(crate) relations: [Span; 4],
 }
 
 /// One entry of a Provides field.
@@ -169,6 +176,15 @@ impl Universe {
     pub(crate) fn text_at(&self, text: u16, span: Span) -> &str {
         let start = span.start as usize;
         self.texts[usize::from(text)].text.get(start..start + span.len as usize).unwrap_or_default()
+    }
+
+    /// The value of one of the fields of [`Field::OF_PACKAGES`]; empty if it is not there.
+    pub(crate) fn relation_field(&self, package: PackageId, field: Field) -> &str {
+        let row = self.row(package);
+        Field::OF_PACKAGES
+            .iter()
+            .position(|&known| known == field)
+            .map_or("", |at| self.text_at(row.text, row.relations[at]))
     }
 
     pub(crate) fn deps(&self, package: PackageId) -> &Deps {
