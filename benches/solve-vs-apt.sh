@@ -113,8 +113,9 @@ as_status() {
           if ((name " " version) in wanted) print text "Status: install ok installed\n" }' "$1" "$packages"
 }
 
-# The base set: essential packages first, then build-essential and apt into what that gives.
-extra=$(grep -q '^Package: usr-is-merged$' "$packages" && echo usr-is-merged || true)
+# The base set: essential and required packages first, then build-essential and apt into what that gives.
+extra=$(awk '/^Package: / { name = $2 } /^Priority: required$/ { print name }' "$packages" | sort -u)
+extra+=$(grep -q '^Package: usr-is-merged$' "$packages" && echo ' usr-is-merged' || true)
 # shellcheck disable=SC2086
 simulate empty install "?and(?essential,?architecture($arch))" $extra | installs > "$dir/base.1"
 as_status "$dir/base.1" > "$dir/status.1"
