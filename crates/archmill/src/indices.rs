@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use archmill_archive::{Archives, Fetcher, Keyring, OpenedSuite, Progress, repositories_for};
+use archmill_build::job::universe;
 use archmill_deb::{Arch, nearest};
 use archmill_solve::{
     Alternatives, Base, BuildKinds, CheckRules, IndexText, SourceStanza, Sources, Universe, Versions,
@@ -51,12 +52,11 @@ pub(crate) fn open(archive: &ArchiveArgs, solve: &SolveArgs) -> anyhow::Result<I
     // A cross build for the architecture that it runs on is none.
     let host = host.transpose()?.filter(|host| *host != native);
     let foreign: Vec<Arch> = host.iter().cloned().collect();
-    let (packages, sources) = if solve.packages.is_empty() {
+    let (universe, sources) = if solve.packages.is_empty() {
         of_suite(archive, &native, &foreign)?
     } else {
-        (files(&solve.packages)?, files(&solve.sources)?)
+        (Universe::new(files(&solve.packages)?, &native, &foreign), files(&solve.sources)?)
     };
-    let universe = Universe::new(packages, &native, &foreign);
     Ok(Indices { universe, sources: Sources::new(sources), rules: rules(archive, solve, host) })
 }
 
@@ -83,9 +83,11 @@ fn rules(archive: &ArchiveArgs, solve: &SolveArgs, host: Option<Arch>) -> CheckR
     }
 }
 
-type Texts = (Vec<IndexText>, Vec<IndexText>);
-
-fn of_suite(args: &ArchiveArgs, native: &Arch, foreign: &[Arch]) -> anyhow::Result<Texts> {
+fn of_suite(
+    args: &ArchiveArgs,
+    native: &Arch,
+    foreign: &[Arch],
+) -> anyhow::Result<(Universe, Vec<IndexText>)> {
     let (setup, _) = setup::setup(args)?;
     let keyring = match &setup.keyring {
         Some(path) => Keyring::open(path),
@@ -104,12 +106,13 @@ fn of_suite(args: &ArchiveArgs, native: &Arch, foreign: &[Arch]) -> anyhow::Resu
         max_age: archmill_build::job::FRESH,
         now: jiff::Timestamp::now(),
     };
-    let (mut packages, mut sources) = (Vec::new(), Vec::new());
+    let (mut packages, mut sources, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     let specs = repositories_for(&args.suite, &setup.mirror, &setup.repositories)?;
     for (number, arch) in std::iter::once(native).chain(foreign).enumerate() {
         for spec in &specs {
             let suite = archives.open(spec, arch.as_str(), number == 0, &Notes)?;
             read(&suite, &mut packages, &mut sources)?;
+            hashes.extend(suite.packages.into_iter().map(|index| index.sha256));
         }
     }
     for path in &setup.extra_packages {
@@ -117,7 +120,8 @@ fn of_suite(args: &ArchiveArgs, native: &Arch, foreign: &[Arch]) -> anyhow::Resu
         let stanza = archmill_build::job::local_stanza(path, &full).map_err(anyhow::Error::msg)?;
         packages.push(IndexText::local(stanza, full));
     }
-    Ok((packages, sources))
+    let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
+    Ok((universe(&setup.cache, packages, &hashes, native, foreign), sources))
 }
 
 fn read(

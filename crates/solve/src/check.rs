@@ -5,7 +5,7 @@ use std::sync::Arc;
 use archmill_deb::{Arch, Relations};
 
 use crate::base::SolvedBase;
-use crate::graph::{Dead, Graph, Kind, MALFORMED, Marker, NOT_APPLYING, Outcome};
+use crate::graph::{Dead, Effects, Graph, Kind, MALFORMED, Marker, NOT_APPLYING, Outcome};
 use crate::ids::{ArchId, PackageId};
 use crate::request::{Alternatives, Base, Request, Versions, Wanted, counting};
 use crate::search::{Fact, Part};
@@ -14,6 +14,7 @@ use crate::sources::{BuildKinds, SourceStanza};
 use crate::syntax::split;
 use crate::universe::Universe;
 use crate::unsatisfiable::Unsatisfiable;
+use crate::update::Renumbered;
 
 /// What a verdict is about.
 #[derive(Clone, Debug)]
@@ -46,9 +47,126 @@ pub enum Verdict {
 
 /// Groups and refused packages of one source.
 #[derive(Clone, Debug, Default)]
-struct Needs {
-    groups: Vec<u32>,
-    refused: Vec<u32>,
+pub(crate) struct Needs {
+    pub(crate) groups: Vec<u32>,
+    pub(crate) negatives: Vec<u32>,
+}
+
+/// How a verdict came about.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    /// Without search; [`Marker::found`] has what is installed on top of the base.
+    Marked,
+    /// By a search: these packages.
+    Found(Vec<PackageId>),
+    /// Something is missing.
+    Dead,
+    /// By a search: these relations contradict each other.
+    Contradiction(Vec<Fact>),
+}
+
+impl Decision {
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Marked | Self::Found(_) => Verdict::Installable,
+            Self::Dead | Self::Contradiction(_) => Verdict::NotInstallable,
+        }
+    }
+}
+
+/// What decides, apart from the universe and its base.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) rules: CheckRules,
+    arch: Arch,
+    kind: Kind,
+    pub(crate) graph: Graph,
+    pub(crate) dead: Dead,
+    pub(crate) marker: Marker,
+    searches: usize,
+}
+
+impl Engine {
+    pub(crate) fn new(universe: &Universe, rules: CheckRules, base: &SolvedBase) -> Self {
+        let graph = Graph::new(universe, rules.versions);
+        let dead = Dead::new(&graph);
+        let marker = Marker::new(&graph, &numbers(&base.packages));
+        let arch = rules.host.clone().unwrap_or_else(|| universe.native().clone());
+        let kind = Kind::Source(universe.arch_id(&arch).unwrap_or(ArchId::NATIVE));
+        Self { rules, arch, kind, graph, dead, marker, searches: 0 }
+    }
+
+    /// The decision, where it takes no search.
+    pub(crate) fn quickly(&mut self, needs: &Needs) -> Option<Decision> {
+        if needs.groups.iter().any(|&group| self.dead.group_rank(&self.graph, group).is_some()) {
+            return Some(Decision::Dead);
+        }
+        let outcome = self.marker.find(&self.graph, &self.dead, &needs.groups, &needs.negatives);
+        (outcome == Outcome::Found).then_some(Decision::Marked)
+    }
+
+    /// The decision where none came quickly.
+    pub(crate) fn by_search(
+        &mut self,
+        universe: &Universe,
+        base: &SolvedBase,
+        source: &SourceStanza<'_>,
+    ) -> Decision {
+        self.searches += 1;
+        let preferred: Vec<PackageId> =
+            self.marker.found().iter().map(|&package| PackageId(package)).collect();
+        let request = self.rules.request(source, &self.arch);
+        match Solver::new(universe).search(&request, base, &preferred) {
+            Ok(found) => Decision::Found(found),
+            Err(facts) => Decision::Contradiction(facts),
+        }
+    }
+
+    pub(crate) fn builds_for(&self, source: &SourceStanza<'_>) -> bool {
+        let mut architectures = source.architectures.split_ascii_whitespace().peekable();
+        architectures.peek().is_none()
+            || architectures.any(|wildcard| {
+                if wildcard == "all" { self.rules.kinds.indep } else { self.arch.matches(wildcard) }
+            })
+    }
+
+    /// The relations of a source as numbers, in the order of those of its request.
+    pub(crate) fn read_needs(&mut self, universe: &Universe, source: &SourceStanza<'_>, needs: &mut Needs) {
+        needs.groups.clear();
+        needs.negatives.clear();
+        let (rules, arch) = (&self.rules, &self.arch);
+        for text in source.depends(rules.kinds).flat_map(split) {
+            let reduce = |relations| rules.reduce(arch, &relations, true);
+            let group = self.graph.group(universe, self.kind, text, reduce);
+            // What cannot be read was left out when the sources were.
+            if group != MALFORMED && group != NOT_APPLYING {
+                needs.groups.push(group);
+            }
+        }
+        for text in source.conflicts(rules.kinds).flat_map(split) {
+            let reduce = |relations| rules.reduce(arch, &relations, false);
+            let negative = self.graph.negative(universe, self.kind, text, reduce);
+            if negative != MALFORMED && negative != NOT_APPLYING {
+                needs.negatives.push(negative);
+            }
+        }
+    }
+
+    /// Takes a change of the universe into the graph.
+    pub(crate) fn update_graph(
+        &mut self,
+        universe: &Universe,
+        renumbered: &Renumbered,
+        replaced: &[u32],
+    ) -> Effects {
+        let (rules, arch) = (&self.rules, &self.arch);
+        let reduce = |relations: Relations, positive| rules.reduce(arch, &relations, positive);
+        self.graph.update(universe, renumbered, replaced, &reduce)
+    }
+}
+
+pub(crate) fn numbers(packages: &[PackageId]) -> Vec<u32> {
+    packages.iter().map(|package| package.0).collect()
 }
 
 /// Checks source packages against one universe.
@@ -58,136 +176,68 @@ struct Needs {
 #[derive(Debug)]
 pub struct Checker<'u> {
     universe: &'u Universe,
-    rules: CheckRules,
-    arch: Arch,
-    kind: Kind,
-    solver: Solver<'u>,
     base: Arc<SolvedBase>,
-    graph: Graph,
-    dead: Dead,
-    marker: Marker,
+    engine: Engine,
     needs: Needs,
-    searches: usize,
 }
 
 impl<'u> Checker<'u> {
     /// Solves the base and prepares the universe; fails if there can be no base.
     pub fn new(universe: &'u Universe, rules: CheckRules) -> Result<Self, Unsatisfiable> {
-        let solver = Solver::new(universe);
-        let base = solver.solved_base(&rules.base, rules.versions)?;
-        let graph = Graph::new(universe, rules.versions);
-        let dead = Dead::new(&graph);
-        let packages: Vec<u32> = base.packages.iter().map(|package| package.0).collect();
-        let marker = Marker::new(&graph, &packages);
-        let arch = rules.host.clone().unwrap_or_else(|| universe.native().clone());
-        let kind = Kind::Source(universe.arch_id(&arch).unwrap_or(ArchId::NATIVE));
-        let needs = Needs::default();
-        Ok(Self { universe, arch, kind, solver, base, graph, dead, marker, needs, searches: 0, rules })
+        let base = Solver::new(universe).solved_base(&rules.base, rules.versions)?;
+        let engine = Engine::new(universe, rules, &base);
+        Ok(Self { universe, base, engine, needs: Needs::default() })
     }
 
     /// How many verdicts so far needed a search.
     pub fn searches(&self) -> usize {
-        self.searches
+        self.engine.searches
     }
 
     /// The verdict for a source package.
     pub fn check(&mut self, source: &SourceStanza<'_>) -> Verdict {
-        if !self.builds_for(source) {
+        if !self.engine.builds_for(source) {
             return Verdict::OtherArchitecture;
         }
-        let needs = self.read_needs(source);
-        let verdict = self.decide(source, &needs);
-        self.needs = needs;
-        verdict
-    }
-
-    fn decide(&mut self, source: &SourceStanza<'_>, needs: &Needs) -> Verdict {
-        if needs.groups.iter().any(|&group| self.dead.group_rank(&self.graph, group).is_some()) {
-            return Verdict::NotInstallable;
-        }
-        if self.marker.find(&self.graph, &self.dead, &needs.groups, &needs.refused) == Outcome::Found {
-            return Verdict::Installable;
-        }
-        self.searches += 1;
-        let preferred: Vec<PackageId> =
-            self.marker.found().iter().map(|&package| PackageId(package)).collect();
-        if self.solver.is_satisfiable(&self.request(source), &self.base, &preferred) {
-            Verdict::Installable
-        } else {
-            Verdict::NotInstallable
-        }
-    }
-
-    fn builds_for(&self, source: &SourceStanza<'_>) -> bool {
-        let mut architectures = source.architectures.split_ascii_whitespace().peekable();
-        architectures.peek().is_none()
-            || architectures.any(|wildcard| {
-                if wildcard == "all" { self.rules.kinds.indep } else { self.arch.matches(wildcard) }
-            })
-    }
-
-    /// The relations of a source as numbers, in the order of those of its [`request`](Self::request).
-    fn read_needs(&mut self, source: &SourceStanza<'_>) -> Needs {
-        let mut needs = std::mem::take(&mut self.needs);
-        needs.groups.clear();
-        needs.refused.clear();
-        let (rules, arch, universe) = (&self.rules, &self.arch, self.universe);
-        let is_cross = rules.host.is_some();
-        for text in source.depends(rules.kinds).flat_map(split) {
-            let reduce = |relations: Relations| {
-                counting(&relations.reduce(arch, &rules.profiles), rules.alternatives, is_cross)
-            };
-            let group = self.graph.group(universe, self.kind, text, reduce);
-            // What cannot be read was left out when the sources were.
-            if group != MALFORMED && group != NOT_APPLYING {
-                needs.groups.push(group);
-            }
-        }
-        for text in source.conflicts(rules.kinds).flat_map(split) {
-            let reduce = |relations: Relations| relations.reduce(arch, &rules.profiles);
-            let negative = self.graph.negative(universe, self.kind, text, reduce);
-            if negative != MALFORMED && negative != NOT_APPLYING {
-                needs.refused.extend_from_slice(self.graph.negatives.get(negative));
-            }
-        }
-        needs
+        self.engine.read_needs(self.universe, source, &mut self.needs);
+        let decision = self.engine.quickly(&self.needs);
+        decision.unwrap_or_else(|| self.engine.by_search(self.universe, &self.base, source)).verdict()
     }
 
     /// What the rules ask for on behalf of a source package, for [`Solver::solve`].
     pub fn request(&self, source: &SourceStanza<'_>) -> Request {
-        self.rules.request(source, &self.arch)
+        self.engine.rules.request(source, &self.engine.arch)
     }
 
     /// Why a source package is not installable: relations that cannot all hold, none of which can be
     /// left out. `None` if it is installable.
     pub fn explain(&mut self, source: &SourceStanza<'_>) -> Option<Unsatisfiable> {
         let request = self.request(source);
-        let needs = self.read_needs(source);
-        let nearest = needs
-            .groups
-            .iter()
-            .enumerate()
-            .filter_map(|(at, &group)| self.dead.group_rank(&self.graph, group).map(|rank| (rank, at)))
-            .min();
-        let explanation = match nearest {
-            Some((_, at)) => {
-                let root = self.base.roots.len() + at;
-                let mut facts = vec![Fact { owner: None, part: Part::Group(root) }];
-                let chain = self.dead.chain(&self.graph, needs.groups[at]).into_iter();
-                facts.extend(chain.map(|(package, group)| Fact {
-                    owner: Some(PackageId(package)),
-                    part: Part::Group(group),
-                }));
-                self.solver.in_words(&request, &self.base, facts)
-            }
-            None => self.solver.unsatisfiable(&request, &self.base),
-        };
-        self.needs = needs;
-        explanation
+        self.engine.read_needs(self.universe, source, &mut self.needs);
+        let solver = Solver::new(self.universe);
+        let Engine { graph, dead, .. } = &self.engine;
+        let groups = self.needs.groups.iter().enumerate();
+        let nearest =
+            groups.filter_map(|(at, &group)| dead.group_rank(graph, group).map(|rank| (rank, at, group)));
+        let Some((_, at, group)) = nearest.min() else { return solver.unsatisfiable(&request, &self.base) };
+        let root = self.base.roots.len() + at;
+        let mut facts = vec![Fact { owner: None, part: Part::Group(root) }];
+        facts.extend(
+            dead.chain(graph, group)
+                .into_iter()
+                .map(|(package, group)| Fact { owner: Some(PackageId(package)), part: Part::Group(group) }),
+        );
+        solver.in_words(&request, &self.base, facts)
     }
 }
 
 impl CheckRules {
+    /// What of a relation counts; alternatives only of one that asks for packages.
+    fn reduce(&self, arch: &Arch, relations: &Relations, positive: bool) -> Relations {
+        let relations = relations.reduce(arch, &self.profiles);
+        if positive { counting(&relations, self.alternatives, self.host.is_some()) } else { relations }
+    }
+
     /// What they ask for on behalf of a source package that is built for `arch`.
     pub fn request(&self, source: &SourceStanza<'_>, arch: &Arch) -> Request {
         let relations = |fields: &mut dyn Iterator<Item = &str>| {

@@ -72,7 +72,13 @@ fn reason(scope: Scope<'_>, fact: Fact) -> Reason {
 }
 
 fn outcome(scope: Scope<'_>, owner: Option<PackageId>, group: &Group, relation: &str) -> Outcome {
-    let candidates = names(scope.universe, group.targets().filter(|&target| is_allowed(scope, target)));
+    let mut allowed: Vec<PackageId> = Vec::new();
+    for target in group.targets().filter(|&target| is_allowed(scope, target)) {
+        if !allowed.contains(&target) {
+            allowed.push(target);
+        }
+    }
+    let candidates = names(scope.universe, allowed);
     if !candidates.is_empty() {
         return Outcome::Needs(candidates);
     }

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod base;
+mod cache;
 mod check;
 mod choose;
 mod conflict;
@@ -35,8 +36,11 @@ mod syntax;
 mod trace;
 mod universe;
 mod unsatisfiable;
+mod update;
+mod verdicts;
 mod versions;
 
+pub use cache::CacheError;
 pub use check::{CheckRules, Checker, Verdict};
 pub use ids::PackageId;
 pub use index::IndexText;
@@ -49,3 +53,5 @@ pub use solver::{Solver, solve};
 pub use sources::{BuildKinds, SourceStanza, Sources};
 pub use universe::Universe;
 pub use unsatisfiable::{Outcome, PackageName, Reason, Subject, Unsatisfiable};
+pub use update::Change;
+pub use verdicts::{Updated, Verdicts};

@@ -68,14 +68,14 @@ impl<'u> Solver<'u> {
         Ok(solved)
     }
 
-    /// Whether there is any set at all; `preferred` are tried first.
-    pub(crate) fn is_satisfiable(
+    /// Any set at all; `preferred` are tried first. Fails with the relations that were looked at.
+    pub(crate) fn search(
         &self,
         request: &Request,
         base: &SolvedBase,
         preferred: &[PackageId],
-    ) -> bool {
-        self.in_scope(request, base, preferred, |scope| search::search(scope).is_ok()).unwrap_or(false)
+    ) -> Result<Vec<PackageId>, Vec<Fact>> {
+        self.in_scope(request, base, preferred, search::search).unwrap_or_else(|_| Err(Vec::new()))
     }
 
     /// Why there is no set; `None` if there is one.

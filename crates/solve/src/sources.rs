@@ -137,10 +137,20 @@ impl Sources {
     /// Of each source package what belongs to the suite: the version of the index with the highest
     /// priority, there the newest; none that is [`extra_source_only`](SourceStanza::extra_source_only).
     pub fn current(&self) -> impl Iterator<Item = SourceStanza<'_>> {
+        self.current_numbers().map(|number| self.number(number))
+    }
+
+    pub(crate) fn current_numbers(&self) -> impl Iterator<Item = u32> {
         let mut last = "";
-        self.all().filter(move |source| {
+        let numbered = (0..).zip(self.all());
+        let current = numbered.filter(move |(_, source)| {
             !source.extra_source_only && std::mem::replace(&mut last, source.name) != source.name
-        })
+        });
+        current.map(|(number, _)| number)
+    }
+
+    pub(crate) fn number(&self, number: u32) -> SourceStanza<'_> {
+        self.stanza(&self.rows[number as usize])
     }
 
     /// The current version of a source package.

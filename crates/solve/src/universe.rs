@@ -24,10 +24,12 @@ pub struct Universe {
     pub(crate) in_archive_order: Vec<bool>,
     pub(crate) arches: Vec<Arch>,
     pub(crate) names: NameTable,
-    /// Slots of name `n` are `name_slots[n]..name_slots[n + 1]`.
-    pub(crate) name_slots: Vec<u32>,
+    /// First slot of each name, and the one after its last.
+    pub(crate) name_slots: Vec<(u32, u32)>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) packages: Vec<PackageRow>,
+    /// Packages that stand in several indices, where they do not count.
+    pub(crate) shadowed: Vec<Shadowed>,
     /// Providers of name `n` are `providers[provider_ranges[n]..provider_ranges[n + 1]]`.
     pub(crate) provider_ranges: Vec<u32>,
     pub(crate) providers: Vec<Provider>,
@@ -72,6 +74,14 @@ pub(crate) struct PackageRow {
     pub(crate) priority: u8,
     /// Values of the fields of [`Field::OF_PACKAGES`].
     pub(crate) relations: [Span; 4],
+}
+
+/// A package of which there is the same version in another index that counts more.
+#[derive(Clone, Debug)]
+pub(crate) struct Shadowed {
+    pub(crate) name: NameId,
+    pub(crate) arch: ArchId,
+    pub(crate) row: PackageRow,
 }
 
 /// One entry of a Provides field.
@@ -157,7 +167,8 @@ impl Universe {
     }
 
     pub(crate) fn slots_of(&self, name: NameId) -> impl Iterator<Item = SlotId> + use<> {
-        range(&self.name_slots, name).map(SlotId::new)
+        let (first, end) = self.name_slots.get(name.index()).copied().unwrap_or_default();
+        (first as usize..end as usize).map(SlotId::new)
     }
 
     pub(crate) fn packages_in(&self, slot: SlotId) -> impl Iterator<Item = PackageId> + use<> {

@@ -13,6 +13,7 @@ mod roots;
 mod run;
 mod session;
 mod source;
+mod universe;
 
 pub use emulator::Chosen;
 pub use error::JobError;
@@ -24,3 +25,4 @@ pub use roots::{Root, make_root};
 pub use run::{BUILD_USER, Hooks, build, emulator_environment, interactive, open_sandbox, unpack_source};
 pub use session::{FRESH, Request, Session, Setup, default_cache};
 pub use source::Source;
+pub use universe::universe;

@@ -7,7 +7,7 @@ use archmill_archive::{OpenedSuite, repositories_for};
 use archmill_deb::deb::DebReader;
 use archmill_deb::{Arch, Relations};
 use archmill_emulate::Execution;
-use archmill_solve::{IndexText, InstallSet, Order, Request as SolveRequest, Universe, solve};
+use archmill_solve::{IndexText, InstallSet, Order, Request as SolveRequest, solve};
 use serde::{Deserialize, Serialize};
 
 use super::emulator::{Chosen, choose};
@@ -79,7 +79,9 @@ pub fn plan(session: &Session<'_>, request: &Request) -> Result<Plan, JobError> 
     let source = Source::get(session, &request.source, &suites)?;
     let build_type = build_type(&source, request)?;
     let (texts, index_suite) = texts(session, &suites)?;
-    let universe = Universe::new(texts, &arch, &[]);
+    let hashes: Vec<&str> =
+        suites.iter().flat_map(|suite| &suite.packages).map(|index| index.sha256.as_str()).collect();
+    let universe = super::universe(&session.setup.cache, texts, &hashes, &arch, &[]);
     session.step(&format!("resolving build dependencies of {}", source.record.package));
     let solve_request = solve_request(&source, build_type, &arch, &request.all_profiles());
     let set = solve(&universe, &solve_request).during(Phase::Resolve)?;

@@ -1,10 +1,12 @@
 //! Making the graph of a universe.
 
+use std::sync::Arc;
+
 use archmill_deb::{Relation, Relations};
 use rustc_hash::FxHashMap;
 
 use super::lists::Lists;
-use super::{Graph, Kind, MALFORMED, NOT_APPLYING};
+use super::{Graph, Kind, MALFORMED, Mention, NOT_APPLYING};
 use crate::ids::PackageId;
 use crate::matching::{self, Asker};
 use crate::relations::Field;
@@ -18,7 +20,11 @@ impl Graph {
         let mut graph = Self {
             versions,
             groups: Lists::default(),
+            group_keys: Vec::new(),
             negatives: Lists::default(),
+            negative_keys: Vec::new(),
+            own_refusers: Vec::new(),
+            mentions: None,
             package_groups: Vec::with_capacity(universe.len()),
             group_numbers: Vec::new(),
             package_negatives: Vec::with_capacity(universe.len()),
@@ -27,31 +33,42 @@ impl Graph {
             negative_of: FxHashMap::default(),
         };
         for package in 0..universe.len() {
-            graph.add(universe, PackageId::new(package));
+            let package = PackageId::new(package);
+            let groups = graph.read_groups(universe, package);
+            let negatives = graph.read_negatives(universe, package);
+            graph.package_groups.push(groups);
+            graph.package_negatives.push(negatives);
         }
         graph
     }
 
-    /// Adds the next package.
+    /// Adds the numbers of a package's groups; tells where they are.
     // Numbers of relations are bounded by the size of the texts.
     #[allow(clippy::cast_possible_truncation)]
-    pub(super) fn add(&mut self, universe: &Universe, package: PackageId) {
-        let (groups, negatives) = (self.group_numbers.len(), self.negative_numbers.len());
+    pub(super) fn read_groups(&mut self, universe: &Universe, package: PackageId) -> (u32, u32) {
+        let start = self.group_numbers.len();
         let kind = Kind::Package(universe.arch_of(package));
-        for field in Field::OF_PACKAGES {
-            let value = universe.relation_field(package, field);
-            for text in split(value) {
-                if field.is_positive() {
-                    let group = self.group(universe, kind, text, |relations| relations);
-                    self.group_numbers.push(group);
-                } else {
-                    self.add_negatives(universe, package, kind, text);
-                }
+        for field in Field::OF_PACKAGES.into_iter().filter(|field| field.is_positive()) {
+            for text in split(universe.relation_field(package, field)) {
+                let group = self.group(universe, kind, text, |relations| relations);
+                self.group_numbers.push(group);
+            }
+        }
+        (start as u32, self.group_numbers.len() as u32)
+    }
+
+    /// Adds the numbers of a package's negatives; tells where they are.
+    #[allow(clippy::cast_possible_truncation)]
+    pub(super) fn read_negatives(&mut self, universe: &Universe, package: PackageId) -> (u32, u32) {
+        let start = self.negative_numbers.len();
+        let kind = Kind::Package(universe.arch_of(package));
+        for field in Field::OF_PACKAGES.into_iter().filter(|field| !field.is_positive()) {
+            for text in split(universe.relation_field(package, field)) {
+                self.add_negatives(universe, package, kind, text);
             }
         }
         self.add_siblings(universe, package);
-        self.package_groups.push((groups as u32, self.group_numbers.len() as u32));
-        self.package_negatives.push((negatives as u32, self.negative_numbers.len() as u32));
+        (start as u32, self.negative_numbers.len() as u32)
     }
 
     /// The group of a text; `reduce` says what of it counts. The same text of the same kind must always be
@@ -76,12 +93,17 @@ impl Graph {
                 }
             },
         };
-        self.group_of.entry(kind).or_default().insert(text.into(), number);
+        let text: Arc<str> = text.into();
+        if number < NOT_APPLYING {
+            self.group_keys.push((kind, text.clone()));
+            self.mention(&text, Mention::Group(number));
+        }
+        self.group_of.entry(kind).or_default().insert(text, number);
         number
     }
 
     /// Packages that satisfy a relation, the preferred one first.
-    fn targets(&self, universe: &Universe, asker: Asker, alternatives: &[Relation]) -> Vec<u32> {
+    pub(super) fn targets(&self, universe: &Universe, asker: Asker, alternatives: &[Relation]) -> Vec<u32> {
         let mut targets: Vec<u32> = Vec::new();
         for alternative in alternatives {
             let name = universe.names.find(&alternative.name).filter(|_| alternative.qualifier.is_none());
@@ -109,20 +131,15 @@ impl Graph {
             self.negative_numbers.push(number);
             return;
         }
+        if self.own_refusers.last() != Some(&package.0) {
+            self.own_refusers.push(package.0);
+        }
         // What a package refuses of its own name depends on the package.
         let relations = Relations::parse(text).unwrap_or_default();
-        let refused: Vec<u32> = relations
-            .0
-            .iter()
-            .flatten()
-            .flat_map(|relation| matching::refused(universe, Asker::Package(package), relation))
-            .filter(|&target| search::is_usable(universe, self.versions, target))
-            .map(|target| target.0)
-            .collect();
-        if !refused.is_empty() {
-            let number = self.negatives.push(refused);
-            self.negative_numbers.push(number);
-        }
+        let refused = self.refused(universe, Asker::Package(package), &relations);
+        let number = self.negatives.push(refused);
+        self.negative_keys.push(None);
+        self.negative_numbers.push(number);
     }
 
     /// What a text refuses when nothing is excepted; see [`Self::group`].
@@ -139,19 +156,31 @@ impl Graph {
         let number = match Relations::parse(text) {
             Err(_) => MALFORMED,
             Ok(relations) => {
-                let refused: Vec<u32> = reduce(relations)
-                    .0
-                    .iter()
-                    .flatten()
-                    .flat_map(|relation| matching::refused(universe, kind.asker(), relation))
-                    .filter(|&target| search::is_usable(universe, self.versions, target))
-                    .map(|target| target.0)
-                    .collect();
-                if refused.is_empty() { NOT_APPLYING } else { self.negatives.push(refused) }
+                let relations = reduce(relations);
+                if relations.is_empty() {
+                    NOT_APPLYING
+                } else {
+                    let refused = self.refused(universe, kind.asker(), &relations);
+                    self.negatives.push(refused)
+                }
             }
         };
-        self.negative_of.entry(kind).or_default().insert(text.into(), number);
+        let text: Arc<str> = text.into();
+        if number < NOT_APPLYING {
+            self.negative_keys.push(Some((kind, text.clone())));
+            self.mention(&text, Mention::Negative(number));
+        }
+        self.negative_of.entry(kind).or_default().insert(text, number);
         number
+    }
+
+    pub(super) fn refused(&self, universe: &Universe, asker: Asker, relations: &Relations) -> Vec<u32> {
+        let refused =
+            relations.0.iter().flatten().flat_map(|relation| matching::refused(universe, asker, relation));
+        refused
+            .filter(|&target| search::is_usable(universe, self.versions, target))
+            .map(|target| target.0)
+            .collect()
     }
 
     /// Other versions of its name and architecture, and what multi-arch keeps apart.
@@ -165,13 +194,14 @@ impl Graph {
         siblings.retain(|&other| search::is_usable(universe, self.versions, PackageId(other)));
         if !siblings.is_empty() {
             let number = self.negatives.push(siblings);
+            self.negative_keys.push(None);
             self.negative_numbers.push(number);
         }
     }
 }
 
 impl Kind {
-    fn asker(self) -> Asker {
+    pub(super) fn asker(self) -> Asker {
         let (Self::Package(arch) | Self::Source(arch)) = self;
         Asker::Outside(arch)
     }

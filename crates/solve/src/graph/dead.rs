@@ -1,22 +1,52 @@
 //! Packages that cannot be installed whatever else is, because something is missing.
 
-use super::Graph;
+use super::{GONE, Graph};
 
 /// How far a package or a group is from what is missing, from 1; 0 for those that are not dead.
 #[derive(Clone, Debug)]
 pub(crate) struct Dead {
     packages: Vec<u32>,
     groups: Vec<u32>,
+    next_rank: u32,
 }
 
 impl Dead {
     pub(crate) fn new(graph: &Graph) -> Self {
-        let mut dead = Self { packages: vec![0; graph.len()], groups: vec![0; graph.groups.len()] };
-        let mut rank = 1;
-        while dead.spread(graph, rank) {
-            rank += 1;
-        }
+        let mut dead =
+            Self { packages: vec![0; graph.len()], groups: vec![0; graph.groups.len()], next_rank: 1 };
+        dead.grow(graph);
         dead
+    }
+
+    fn grow(&mut self, graph: &Graph) {
+        self.groups.resize(graph.groups.len(), 0);
+        while self.spread(graph, self.next_rank) {
+            self.next_rank += 1;
+        }
+    }
+
+    /// After a change that revives nothing: packages have new numbers, and more may be dead.
+    pub(crate) fn renumber(&mut self, graph: &Graph, replaced: &[u32]) {
+        let old = std::mem::replace(&mut self.packages, vec![0; graph.len()]);
+        for (rank, &new) in old.into_iter().zip(replaced) {
+            if new != GONE {
+                self.packages[new as usize] = rank;
+            }
+        }
+        self.grow(graph);
+    }
+
+    /// Looks at groups that were made since.
+    pub(crate) fn extend(&mut self, graph: &Graph) {
+        for group in (0..).take(graph.groups.len()).skip(self.groups.len()) {
+            let rank = self.group_rank(graph, group).unwrap_or(0);
+            self.groups.push(rank);
+        }
+    }
+
+    /// Whether a group was dead when it was last looked at.
+    pub(crate) fn knows_dead_group(&self, group: u32) -> bool {
+        self.groups.get(group as usize).is_some_and(|&rank| rank != 0)
     }
 
     /// One step: groups of which all are dead, then packages that need them. Tells whether there were any.

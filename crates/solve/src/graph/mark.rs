@@ -77,12 +77,12 @@ impl Marker {
         &self.trail
     }
 
-    /// Looks for packages that satisfy the groups and are not among the refused.
-    pub(crate) fn find(&mut self, graph: &Graph, dead: &Dead, groups: &[u32], refused: &[u32]) -> Outcome {
+    /// Looks for packages that satisfy the groups, none of which the negatives refuse.
+    pub(crate) fn find(&mut self, graph: &Graph, dead: &Dead, groups: &[u32], negatives: &[u32]) -> Outcome {
         self.request += 1;
         self.seen_groups.resize(graph.groups.len(), 0);
         for _ in 0..ATTEMPTS {
-            match self.attempt(graph, dead, groups, refused) {
+            match self.attempt(graph, dead, groups, negatives) {
                 Ok(()) => return Outcome::Found,
                 Err(Some(choice)) => self.avoided[choice.target as usize] = self.request,
                 Err(None) => break,
@@ -97,7 +97,7 @@ impl Marker {
         graph: &Graph,
         dead: &Dead,
         groups: &[u32],
-        refused: &[u32],
+        negatives: &[u32],
     ) -> Result<(), Option<Choice>> {
         self.stamp += 1;
         self.trail.clear();
@@ -108,7 +108,7 @@ impl Marker {
         let blame = |choices: &[Choice], number: u32| {
             (number as usize).checked_sub(1).and_then(|at| choices.get(at).copied())
         };
-        for &package in refused {
+        for &package in negatives.iter().flat_map(|&negative| graph.negatives.get(negative)) {
             if self.is_chosen(package) {
                 return Err(None);
             }

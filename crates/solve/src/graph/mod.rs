@@ -8,9 +8,13 @@ mod build;
 mod dead;
 mod lists;
 mod mark;
+mod update;
 
 pub(crate) use dead::Dead;
 pub(crate) use mark::{Marker, Outcome};
+pub(crate) use update::{Effects, GONE, NEGATIVE};
+
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -32,22 +36,39 @@ pub(crate) enum Kind {
     Source(ArchId),
 }
 
+/// Whose relation it is, and its text.
+type Key = (Kind, Arc<str>);
+
+/// A relation, by its number.
+#[derive(Clone, Copy, Debug)]
+enum Mention {
+    Group(u32),
+    Negative(u32),
+}
+
 /// All relations of a universe. Packages are numbered as in the universe.
 #[derive(Debug)]
 pub(crate) struct Graph {
     pub(crate) versions: Versions,
     /// Packages of which one is needed, the preferred one first.
     pub(crate) groups: Lists,
+    group_keys: Vec<Key>,
     /// Packages that are refused.
     pub(crate) negatives: Lists,
+    /// `None` for those that depend on the package that has them.
+    negative_keys: Vec<Option<Key>>,
+    /// Packages that have a relation which refuses their own name.
+    own_refusers: Vec<u32>,
+    /// Which relations mention a name; made when it is first needed.
+    mentions: Option<FxHashMap<Box<str>, Vec<Mention>>>,
     /// Numbers of groups, per package.
     package_groups: Vec<(u32, u32)>,
     group_numbers: Vec<u32>,
     /// Numbers of negatives, per package.
     package_negatives: Vec<(u32, u32)>,
     negative_numbers: Vec<u32>,
-    group_of: FxHashMap<Kind, FxHashMap<Box<str>, u32>>,
-    negative_of: FxHashMap<Kind, FxHashMap<Box<str>, u32>>,
+    group_of: FxHashMap<Kind, FxHashMap<Arc<str>, u32>>,
+    negative_of: FxHashMap<Kind, FxHashMap<Arc<str>, u32>>,
 }
 
 impl Graph {

@@ -3,11 +3,14 @@
 
 mod alternatives;
 mod base;
+mod cache;
 mod conflicts;
 mod explanations;
 mod load;
 mod multi_arch;
 mod order;
 mod properties;
+mod update;
+mod verdicts;
 mod versions;
 mod world;
