@@ -14,11 +14,12 @@ use crate::ids::{ArchId, NameId, PackageId, SlotId};
 use crate::index::IndexText;
 use crate::load::{LoadProblem, name_slots};
 use crate::names::NameTable;
+use crate::rank::Mentions;
 use crate::universe::{PackageRow, Provider, Shadowed, Slot, Span, Universe};
 
 const MAGIC: &[u8; 8] = b"archmlU\n";
 /// Goes up with every change of the format or of what is read from an index.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const NONE: u32 = u32::MAX;
 const HEADER: usize = 20;
 
@@ -78,6 +79,7 @@ impl Universe {
             let arch = provider.arch.map_or(NONE, |arch| u32::from(arch.0));
             out.all(&[provider.package.0, version.start, version.len, arch]);
         }
+        out.mentions(&self.mentions.get_or_init(|| Mentions::of(self)).numbers);
         out.seal()
     }
 
@@ -118,6 +120,12 @@ impl Universe {
             .list(|from| Ok(Shadowed { name: NameId(from.u32()?), arch: from.arch()?, row: from.row()? }))?;
         let provider_ranges = from.list(Reader::u32)?;
         let providers = from.list(Reader::provider)?;
+        let mentions = from.list(Reader::u32)?;
+        if mentions.len() != names.len() {
+            return Err(CacheError::Damaged);
+        }
+        let numbers =
+            mentions.into_iter().map(|number| Some(number).filter(|&number| number != NONE)).collect();
         let mut universe = Self {
             in_archive_order,
             deps: packages.iter().map(|_| OnceLock::new()).collect(),
@@ -128,7 +136,7 @@ impl Universe {
             shadowed,
             provider_ranges,
             providers,
-            mentions: OnceLock::new(),
+            mentions: OnceLock::from(Mentions { numbers }),
             problems,
             arches,
             texts,
@@ -202,6 +210,13 @@ impl Writer {
     fn all(&mut self, numbers: &[u32]) {
         for &number in numbers {
             self.u32(number);
+        }
+    }
+
+    fn mentions(&mut self, numbers: &[Option<u32>]) {
+        self.number(numbers.len());
+        for number in numbers {
+            self.u32(number.unwrap_or(NONE));
         }
     }
 

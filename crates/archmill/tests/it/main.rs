@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test ends there")]
 
 mod builds;
+mod checks;
 mod refusals;
 mod run;

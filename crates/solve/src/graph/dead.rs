@@ -88,7 +88,9 @@ impl Dead {
     pub(crate) fn chain(&self, graph: &Graph, group: u32) -> Vec<(u32, usize)> {
         let mut found: Vec<(u32, usize)> = Vec::new();
         let mut open: Vec<u32> = graph.groups.get(group).to_vec();
-        while let Some(package) = open.pop() {
+        let mut at = 0;
+        while let Some(&package) = open.get(at) {
+            at += 1;
             if found.iter().any(|&(known, _)| known == package) {
                 continue;
             }

@@ -4,6 +4,7 @@
 mod alternatives;
 mod base;
 mod cache;
+mod check;
 mod conflicts;
 mod explanations;
 mod load;
