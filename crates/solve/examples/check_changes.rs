@@ -1,4 +1,5 @@
-//! Measures how long verdicts take from the start and after ten packages changed, drawn at random.
+//! Measures how long verdicts take from the start and after ten packages changed, drawn at random; and how
+//! long it takes to read kept tables back and to find one install set.
 //!
 //! `check_changes ARCH PACKAGES SOURCES [DRAWS]`
 //!
@@ -7,9 +8,10 @@
 
 use std::error::Error;
 
+use archmill_deb::Arch;
 use archmill_solve::{
-    Alternatives, Base, BuildKinds, Change, CheckRules, IndexText, PackageId, PackageRef, Sources, Universe,
-    Verdict, Verdicts, Versions,
+    Alternatives, Base, BuildKinds, Change, CheckRules, IndexText, PackageId, PackageRef, Request, Sources,
+    Universe, Verdict, Verdicts, Versions, solve,
 };
 
 /// Nanoseconds that this thread was on a CPU (proc(5)).
@@ -52,6 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         alternatives: Alternatives::All,
         versions: Versions::Candidate,
     };
+    kept(&packages, &sources, arch, &rules)?;
     let start = cpu();
     let universe = Universe::new(vec![packages], &arch.parse()?, &[]);
     let mut verdicts = Verdicts::new(universe, Sources::new(vec![sources]), rules)?;
@@ -87,6 +90,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     line("90 of 100", &samples[samples.len() * 9 / 10]);
     for worst in samples.iter().rev().take(3) {
         line("worst", worst);
+    }
+    Ok(())
+}
+
+/// What tables that are kept between runs save, and how long one install set takes after that.
+fn kept(
+    packages: &IndexText,
+    sources: &IndexText,
+    arch: &str,
+    rules: &CheckRules,
+) -> Result<(), Box<dyn Error>> {
+    let arch: Arch = arch.parse()?;
+    let bytes = Universe::new(vec![packages.clone()], &arch, &[]).to_bytes();
+    let start = cpu();
+    let universe = Universe::from_bytes(&bytes, vec![packages.clone()], &arch, &[])?;
+    println!("tables of {} packages read back: {} ms", universe.len(), (cpu() - start) / 1_000_000);
+    let sources = Sources::new(vec![sources.clone()]);
+    for name in ["hello", "dash", "gtk4", "apache-mime4j"] {
+        let Some(source) = sources.find(name) else { continue };
+        let request = Request { base: Base::buildd(), ..rules.request(&source, &arch) };
+        let start = cpu();
+        let set = solve(&universe, &request)?;
+        println!(
+            "install set of {name}, {} packages: {} ms",
+            set.packages.len(),
+            (cpu() - start) / 1_000_000
+        );
     }
     Ok(())
 }
