@@ -35,7 +35,7 @@ mkdir -p "$CACHE"
 index() {
     local file=$CACHE/$1-${2//\//-}
     if [[ ! $(find "$file" -mmin -720 2>/dev/null) ]]; then
-        /usr/lib/apt/apt-helper -qq download-file "${mirror%/}/dists/$1/main/$2.xz" "$file.xz"
+        /usr/lib/apt/apt-helper -qq -o APT::Sandbox::User=root download-file "${mirror%/}/dists/$1/main/$2.xz" "$file.xz"
         xz -dc "$file.xz" > "$file.new"
         mv "$file.new" "$file"
         rm -f "$file.xz"
