@@ -113,9 +113,10 @@ as_status() {
           if ((name " " version) in wanted) print text "Status: install ok installed\n" }' "$1" "$packages"
 }
 
-# The base set: essential packages first, then build-essential and apt into what that gives.
-# As archmill-solve has it: where an essential package leaves the choice, not the one that converts a system.
-extra=$(grep -qE '^(Pre-)?Depends:.*usrmerge \| usr-is-merged' "$packages" && echo usr-is-merged || true)
+# The base set: essential and required packages first, then build-essential and apt into what that gives. As
+# archmill-solve has it: where an essential package leaves the choice, usr-is-merged, not the one that converts a system.
+extra=$(awk '/^Package: / { name = $2 } /^Priority: required$/ { print name }' "$packages" | sort -u)
+extra+=$(grep -qE '^(Pre-)?Depends:.*usrmerge \| usr-is-merged' "$packages" && echo ' usr-is-merged' || true)
 # shellcheck disable=SC2086
 simulate empty install "?and(?essential,?architecture($arch))" $extra | installs > "$dir/base.1"
 as_status "$dir/base.1" > "$dir/status.1"

@@ -49,6 +49,18 @@ pub struct OpenedSuite {
     pub sources: Vec<Index>,
 }
 
+impl OpenedSuite {
+    /// How much apt prefers its packages: 500, or as its Release file says, 1 (`NotAutomatic`) or 100
+    /// (`ButAutomaticUpgrades` as well).
+    pub fn priority(&self) -> i32 {
+        match (self.release.not_automatic, self.release.but_automatic_upgrades) {
+            (true, false) => 1,
+            (true, true) => 100,
+            _ => 500,
+        }
+    }
+}
+
 /// An index on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {

@@ -24,4 +24,4 @@ pub use release::parse_date;
 pub use repo::{
     RepoError, RepoSpec, SignedBy, parse as parse_repositories, parse_line as parse_repository_line,
 };
-pub use suites::{Mirror, NoMirror, Suite, UnknownSuite};
+pub use suites::{Mirror, NoMirror, Suite, UnknownSuite, repositories_for};

@@ -120,6 +120,24 @@ impl Suite {
     }
 }
 
+/// The repositories that a build for a suite uses: those of Debian's suite of that name, then `others`.
+///
+/// A name that is none of Debian's suites must be that of one of `others`: a distribution of its own is
+/// described by its repositories.
+pub fn repositories_for(
+    suite: &str,
+    mirror: &Mirror,
+    others: &[RepoSpec],
+) -> Result<Vec<RepoSpec>, UnknownSuite> {
+    let mut specs = match Suite::find(suite) {
+        Ok(suite) => suite.repositories(mirror),
+        Err(_) if others.iter().any(|spec| spec.suite == suite) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    specs.extend(others.iter().cloned());
+    Ok(specs)
+}
+
 impl Mirror {
     /// A given mirror; the security archive is looked for beside it unless it is given as well.
     pub fn given(archive: &str, security: Option<&str>) -> Self {

@@ -31,6 +31,10 @@ pub(crate) enum Command {
     Debug(DebugArgs),
     /// Build again from the inputs of a build record, versions pinned.
     Replay(ReplayArgs),
+    /// Tell for every source package of a suite whether its build dependencies can be installed.
+    Check(CheckArgs),
+    /// Tell why a source package's build dependencies cannot be installed, or what they would install.
+    Explain(ExplainArgs),
     /// Test for real what the host must provide, and say how to mend what is missing.
     Doctor(DoctorArgs),
     /// Print a completion script for a shell.
@@ -239,6 +243,84 @@ pub(crate) struct ReplayArgs {
     /// Do not show the log while it is written
     #[arg(long, short = 'q')]
     pub(crate) quiet: bool,
+}
+
+/// Which alternatives of a build dependency count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AlternativesArg {
+    /// The first, as sbuild does on Debian's build machines.
+    First,
+    /// Any, as apt and dose do.
+    All,
+}
+
+/// Which versions of a package count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VersionsArg {
+    /// The newest of the index with the highest priority, as apt installs.
+    Candidate,
+    /// Any that an index has, as dose does.
+    Any,
+}
+
+/// What build dependencies are solved for.
+#[derive(Debug, Args)]
+pub(crate) struct SolveArgs {
+    /// Architecture that a cross build runs on; goes with --host-arch
+    #[arg(long, value_name = "ARCH", requires = "host_arch", conflicts_with = "arch")]
+    pub(crate) build_arch: Option<String>,
+    /// Architecture that a cross build is for
+    #[arg(long, value_name = "ARCH", requires = "build_arch")]
+    pub(crate) host_arch: Option<String>,
+    /// Which alternatives of a build dependency count
+    #[arg(long, value_enum, default_value = "first")]
+    pub(crate) alternatives: AlternativesArg,
+    /// Which versions of a package count
+    #[arg(long, value_enum, default_value = "candidate")]
+    pub(crate) versions: VersionsArg,
+    /// A Packages file to use instead of a suite's; goes with --sources
+    #[arg(long = "packages", value_name = "FILE", requires = "sources")]
+    pub(crate) packages: Vec<PathBuf>,
+    /// A Sources file to use instead of a suite's; goes with --packages
+    #[arg(long = "sources", value_name = "FILE", requires = "packages")]
+    pub(crate) sources: Vec<PathBuf>,
+}
+
+/// `archmill check`
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Source packages [default: every one of the suite]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    #[command(flatten)]
+    pub(crate) solve: SolveArgs,
+    /// Every version of a source package, also those that are kept with Extra-Source-Only: yes
+    #[arg(long)]
+    pub(crate) every_version: bool,
+    /// Say why, for each that cannot be built
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Print all verdicts as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `archmill explain`
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Name of the source package, or of a binary package
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    #[command(flatten)]
+    pub(crate) solve: SolveArgs,
+    /// List what would be installed, and which relation asked for each
+    #[arg(long)]
+    pub(crate) installs: bool,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `archmill doctor`

@@ -4,6 +4,7 @@
 mod cli;
 mod commands;
 mod config;
+mod indices;
 mod setup;
 mod ui;
 mod units;
@@ -21,6 +22,8 @@ fn main() -> std::process::ExitCode {
         cli::Command::Shell(args) => commands::shell::run(&args),
         cli::Command::Debug(args) => commands::debug::run(&args),
         cli::Command::Replay(args) => commands::replay::run(&args),
+        cli::Command::Check(args) => commands::check::run(&args),
+        cli::Command::Explain(args) => commands::explain::run(&args),
         cli::Command::Doctor(args) => commands::doctor::run(&args),
         cli::Command::Completions { shell } => {
             clap_complete::generate(shell, &mut cli::Cli::command(), "archmill", &mut std::io::stdout());

@@ -11,7 +11,12 @@ use crate::universe::Universe;
 use crate::unsatisfiable::{Outcome, PackageName, Reason, Subject, Unsatisfiable};
 
 pub(crate) fn explain(scope: Scope<'_>, facts: &[Fact]) -> Unsatisfiable {
-    let core = in_order(scope, conflict::core(scope, facts));
+    in_words(scope, conflict::core(scope, facts))
+}
+
+/// Facts that contradict each other, none of which can be left out, as a value that can be shown.
+pub(crate) fn in_words(scope: Scope<'_>, core: Vec<Fact>) -> Unsatisfiable {
+    let core = in_order(scope, core);
     Unsatisfiable { reasons: core.into_iter().map(|fact| reason(scope, fact)).collect() }
 }
 
@@ -59,18 +64,23 @@ fn reason(scope: Scope<'_>, fact: Fact) -> Reason {
                 targets.iter().copied().filter(|&target| is_allowed(scope, target)),
             ))
         }
-        (Part::Group(_), None) => Outcome::Malformed,
+        (Part::Group(_), None) => {
+            Outcome::Missing { available: Vec::new(), nearest: Vec::new(), left_out: Vec::new() }
+        }
     };
     Reason { by, verb, relation, outcome }
 }
 
 fn outcome(scope: Scope<'_>, owner: Option<PackageId>, group: &Group, relation: &str) -> Outcome {
-    let candidates = names(scope.universe, group.targets().filter(|&target| is_allowed(scope, target)));
+    let mut allowed: Vec<PackageId> = Vec::new();
+    for target in group.targets().filter(|&target| is_allowed(scope, target)) {
+        if !allowed.contains(&target) {
+            allowed.push(target);
+        }
+    }
+    let candidates = names(scope.universe, allowed);
     if !candidates.is_empty() {
         return Outcome::Needs(candidates);
-    }
-    if group.alternatives.is_empty() {
-        return Outcome::Malformed;
     }
     let universe = scope.universe;
     let arch = owner.map(|owner| universe.arch_of(owner));
@@ -79,7 +89,8 @@ fn outcome(scope: Scope<'_>, owner: Option<PackageId>, group: &Group, relation: 
         known.flat_map(|name| candidates_named(universe, name, arch)).collect();
     available.dedup();
     let nearest = if available.is_empty() { nearest(universe, relation) } else { Vec::new() };
-    Outcome::Missing { available: names(universe, available), nearest }
+    let left_out = left_out(universe, relation);
+    Outcome::Missing { available: names(universe, available), nearest, left_out }
 }
 
 /// What there is of a name: its own packages, else what provides it.
@@ -97,6 +108,15 @@ fn candidates_named(universe: &Universe, name: crate::ids::NameId, arch: Option<
 fn nearest(universe: &Universe, relation: &str) -> Vec<String> {
     let wanted = relation.split([' ', ':', '|']).next().unwrap_or_default();
     archmill_deb::nearest(wanted, universe.names.iter()).into_iter().map(str::to_owned).collect()
+}
+
+/// Packages of a name that could not be read, with the reason.
+fn left_out(universe: &Universe, relation: &str) -> Vec<String> {
+    let wanted =
+        relation.split(['|', ',']).map(|one| one.trim().split([' ', ':', '(']).next().unwrap_or_default());
+    let wanted: Vec<&str> = wanted.collect();
+    let bad = universe.problems.iter().filter(|problem| wanted.contains(&problem.package.as_str()));
+    bad.map(ToString::to_string).collect()
 }
 
 /// Subject, verb and relation of a fact.
@@ -139,7 +159,7 @@ fn words(scope: Scope<'_>, fact: Fact) -> (Subject, String, String) {
     }
 }
 
-/// One group of a field, as text; the whole field if it cannot be parsed.
+/// One group of a field, as text.
 pub(crate) fn relation_text(universe: &Universe, package: PackageId, field: Field, index: u16) -> String {
     let reference = universe.package(package);
     if field == Field::MultiArch {

@@ -9,15 +9,17 @@
 #![forbid(unsafe_code)]
 
 mod base;
+mod cache;
+mod check;
 mod choose;
 mod conflict;
 mod explain;
 mod goal;
+mod graph;
 mod ids;
 mod index;
 mod install_set;
 mod load;
-
 mod matching;
 mod names;
 mod order;
@@ -28,12 +30,18 @@ mod relations;
 mod request;
 mod search;
 mod solver;
+mod sources;
 mod stanza;
+mod syntax;
 mod trace;
 mod universe;
 mod unsatisfiable;
+mod update;
+mod verdicts;
 mod versions;
 
+pub use cache::CacheError;
+pub use check::{CheckRules, Checker, Verdict};
 pub use ids::PackageId;
 pub use index::IndexText;
 pub use install_set::{InstallSet, InstalledBy, Selected};
@@ -42,5 +50,8 @@ pub use order::Order;
 pub use package::PackageRef;
 pub use request::{Alternatives, Base, Request, Versions, Wanted};
 pub use solver::{Solver, solve};
+pub use sources::{BuildKinds, SourceStanza, Sources};
 pub use universe::Universe;
 pub use unsatisfiable::{Outcome, PackageName, Reason, Subject, Unsatisfiable};
+pub use update::Change;
+pub use verdicts::{Updated, Verdicts};

@@ -15,7 +15,7 @@ use crate::universe::Universe;
 /// For each name, the number it would get when it is first met.
 #[derive(Debug)]
 pub(crate) struct Mentions {
-    numbers: Vec<Option<u32>>,
+    pub(crate) numbers: Vec<Option<u32>>,
 }
 
 /// Fields in the order in which apt reads their relations.
@@ -55,7 +55,7 @@ pub(crate) fn by_mention(universe: &Universe, a: PackageId, b: PackageId) -> Ord
 }
 
 impl Mentions {
-    fn of(universe: &Universe) -> Self {
+    pub(crate) fn of(universe: &Universe) -> Self {
         let mut mentions = Self { numbers: vec![None; universe.names.len()] };
         let mut next = 0;
         for package in in_reading_order(universe) {

@@ -4,7 +4,6 @@ use archmill_deb::{Relation, Relations};
 
 use crate::ids::{ArchId, NameId, PackageId};
 use crate::matching::{self, Asker};
-use crate::stanza;
 use crate::universe::Universe;
 
 /// The field a relation is from.
@@ -19,6 +18,15 @@ pub(crate) enum Field {
 }
 
 impl Field {
+    /// Those that packages have, in the order in which they are read.
+    pub(crate) const OF_PACKAGES: [Self; 4] =
+        [Self::PreDepends, Self::Depends, Self::Conflicts, Self::Breaks];
+
+    /// Whether it asks for packages, rather than refusing them.
+    pub(crate) fn is_positive(self) -> bool {
+        matches!(self, Self::PreDepends | Self::Depends)
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::PreDepends => "Pre-Depends",
@@ -92,30 +100,15 @@ impl Group {
 
 impl Deps {
     pub(crate) fn of_package(universe: &Universe, package: PackageId) -> Self {
-        let reference = universe.package(package);
         let asker = Asker::Package(package);
         let mut deps = Collected::default();
-        let [mut pre_depends, mut depends, mut conflicts, mut breaks] = [None; 4];
-        for (name, value) in stanza::fields(reference.stanza()).flatten() {
-            match name.len() {
-                11 if name.eq_ignore_ascii_case("Pre-Depends") => pre_depends = Some(value),
-                7 if name.eq_ignore_ascii_case("Depends") => depends = Some(value),
-                9 if name.eq_ignore_ascii_case("Conflicts") => conflicts = Some(value),
-                6 if name.eq_ignore_ascii_case("Breaks") => breaks = Some(value),
-                _ => {}
-            }
-        }
-        for (field, value) in [(Field::PreDepends, pre_depends), (Field::Depends, depends)] {
-            match parse(value) {
-                Ok(relations) => deps.positive(universe, asker, field, &relations),
-                // An empty group, which nothing satisfies: the package cannot be installed.
-                Err(()) => deps.groups.push(Group { field, index: 0, alternatives: Box::default() }),
-            }
-        }
-        for (field, value) in [(Field::Conflicts, conflicts), (Field::Breaks, breaks)] {
-            match parse(value) {
-                Ok(relations) => deps.negative(universe, asker, field, &relations),
-                Err(()) => deps.groups.push(Group { field, index: 0, alternatives: Box::default() }),
+        for field in Field::OF_PACKAGES {
+            // What cannot be read was left out when the universe was made.
+            let relations = Relations::parse(universe.relation_field(package, field)).unwrap_or_default();
+            if field.is_positive() {
+                deps.positive(universe, asker, field, &relations);
+            } else {
+                deps.negative(universe, asker, field, &relations);
             }
         }
         let siblings = matching::incompatible_siblings(universe, package);
@@ -137,10 +130,6 @@ impl Deps {
         deps.negative(universe, Asker::Outside(arch), Field::Conflicts, conflicts);
         deps.finish()
     }
-}
-
-fn parse(value: Option<&str>) -> Result<Relations, ()> {
-    value.map_or_else(|| Ok(Relations(Vec::new())), |value| Relations::parse(value).map_err(|_| ()))
 }
 
 #[derive(Default)]

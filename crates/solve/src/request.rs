@@ -53,6 +53,14 @@ pub struct Base {
 }
 
 impl Base {
+    /// What a source package may take for granted (Policy 4.2): Essential packages and build-essential;
+    /// for a cross build also `crossbuild-essential` for `host`, as sbuild and dose have it.
+    pub fn build_essential(host: Option<&Arch>) -> Self {
+        let cross = host.map(|host| format!("crossbuild-essential-{host}"));
+        let packages = std::iter::once("build-essential".to_owned()).chain(cross).collect();
+        Self { essential: true, packages, ..Self::default() }
+    }
+
     /// What Debian's build machines start from, and `mmdebstrap --variant=buildd` makes: Essential and Priority:
     /// required packages, build-essential and apt, with a merged /usr.
     pub fn buildd() -> Self {
@@ -105,18 +113,23 @@ impl Request {
     /// The relations of `wanted` as they count: with the alternatives that do, and, where sbuild's
     /// way is followed in a native build, without `:native`, which means nothing there.
     pub fn counting(&self, wanted: &Wanted) -> Relations {
-        let as_sbuild = self.alternatives == Alternatives::First;
-        let groups = wanted.relations.0.iter().map(|group| {
-            let mut group = if as_sbuild { first(group) } else { group.clone() };
-            if as_sbuild && self.arch.is_none() {
-                for relation in &mut group {
-                    relation.qualifier.take_if(|qualifier| qualifier == "native");
-                }
-            }
-            group
-        });
-        Relations(groups.collect())
+        counting(&wanted.relations, self.alternatives, self.arch.is_some())
     }
+}
+
+/// See [`Request::counting`].
+pub(crate) fn counting(relations: &Relations, alternatives: Alternatives, is_cross: bool) -> Relations {
+    let as_sbuild = alternatives == Alternatives::First;
+    let groups = relations.0.iter().map(|group| {
+        let mut group = if as_sbuild { first(group) } else { group.clone() };
+        if as_sbuild && !is_cross {
+            for relation in &mut group {
+                relation.qualifier.take_if(|qualifier| qualifier == "native");
+            }
+        }
+        group
+    });
+    Relations(groups.collect())
 }
 
 /// The first alternative and those of its name that follow at once.

@@ -221,11 +221,14 @@ impl<'a> Provider<'a> {
 
 /// Whether a version may be chosen at all.
 pub(crate) fn is_allowed(scope: Scope<'_>, package: PackageId) -> bool {
-    let slot = scope.universe.slot(scope.universe.row(package).slot);
-    let usable = scope.universe.texts[usize::from(scope.universe.row(package).text)].priority >= 0;
-    match scope.versions {
-        Versions::Candidate => slot.candidate == Some(package),
-        Versions::Any => usable,
+    is_usable(scope.universe, scope.versions, package)
+}
+
+/// Whether a version is one of those that may be taken.
+pub(crate) fn is_usable(universe: &Universe, versions: Versions, package: PackageId) -> bool {
+    match versions {
+        Versions::Candidate => universe.slot(universe.row(package).slot).candidate == Some(package),
+        Versions::Any => universe.texts[usize::from(universe.row(package).text)].priority >= 0,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::ids::{ArchId, PackageId};
 use crate::install_set::{InstallSet, InstalledBy, Selected};
 use crate::relations::Deps;
 use crate::request::{Base, Request, Versions};
-use crate::search::{self, Scope};
+use crate::search::{self, Fact, Scope};
 use crate::trace::{self, Strictness};
 use crate::universe::Universe;
 use crate::unsatisfiable::{Outcome, Reason, Subject, Unsatisfiable};
@@ -54,7 +54,11 @@ impl<'u> Solver<'u> {
         Ok(self.install_set(&base, goal, &packages, strictness))
     }
 
-    fn solved_base(&self, base: &Base, versions: Versions) -> Result<Arc<SolvedBase>, Unsatisfiable> {
+    pub(crate) fn solved_base(
+        &self,
+        base: &Base,
+        versions: Versions,
+    ) -> Result<Arc<SolvedBase>, Unsatisfiable> {
         let lock = || self.bases.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((.., solved)) = lock().iter().find(|(known, of, _)| known == base && *of == versions) {
             return Ok(solved.clone());
@@ -62,6 +66,47 @@ impl<'u> Solver<'u> {
         let solved = Arc::new(base::solve(self.universe, base, versions)?);
         lock().push((base.clone(), versions, solved.clone()));
         Ok(solved)
+    }
+
+    /// Any set at all; `preferred` are tried first. Fails with the relations that were looked at.
+    pub(crate) fn search(
+        &self,
+        request: &Request,
+        base: &SolvedBase,
+        preferred: &[PackageId],
+    ) -> Result<Vec<PackageId>, Vec<Fact>> {
+        self.in_scope(request, base, preferred, search::search).unwrap_or_else(|_| Err(Vec::new()))
+    }
+
+    /// Why there is no set; `None` if there is one.
+    pub(crate) fn unsatisfiable(&self, request: &Request, base: &SolvedBase) -> Option<Unsatisfiable> {
+        match self.in_scope(request, base, &[], |scope| search_or_explain(scope).err()) {
+            Ok(explanation) => explanation,
+            Err(explanation) => Some(explanation),
+        }
+    }
+
+    /// Relations that are known to contradict each other, in words.
+    pub(crate) fn in_words(
+        &self,
+        request: &Request,
+        base: &SolvedBase,
+        facts: Vec<Fact>,
+    ) -> Option<Unsatisfiable> {
+        self.in_scope(request, base, &[], |scope| explain::in_words(scope, facts)).ok()
+    }
+
+    fn in_scope<T>(
+        &self,
+        request: &Request,
+        base: &SolvedBase,
+        preferred: &[PackageId],
+        run: impl FnOnce(Scope<'_>) -> T,
+    ) -> Result<T, Unsatisfiable> {
+        let (wanted, refusals) = self.demands(request)?;
+        let goal = Goal { base: &base.roots, wanted: &wanted, refusals: &refusals };
+        let versions = request.versions;
+        Ok(run(Scope { universe: self.universe, goal, versions, locked: &[], preferred }))
     }
 
     /// The relations of a request, as sets of packages.
@@ -171,7 +216,7 @@ pub(crate) fn search_or_explain(scope: Scope<'_>) -> Result<Vec<PackageId>, Unsa
 fn unknown_arch(request: &Request) -> Unsatisfiable {
     let arch = request.arch.as_ref().map(ToString::to_string).unwrap_or_default();
     let by = request.wanted.first().map(|wanted| wanted.by.clone()).unwrap_or_default();
-    let outcome = Outcome::Missing { available: Vec::new(), nearest: Vec::new() };
+    let outcome = Outcome::Missing { available: Vec::new(), nearest: Vec::new(), left_out: Vec::new() };
     let reason =
         Reason { by: Subject::Request(by), verb: "is for architecture".to_owned(), relation: arch, outcome };
     Unsatisfiable { reasons: vec![reason] }

@@ -11,7 +11,7 @@ use crate::load::{self, LoadProblem};
 use crate::names::NameTable;
 use crate::package::PackageRef;
 use crate::rank::Mentions;
-use crate::relations::Deps;
+use crate::relations::{Deps, Field};
 
 /// Binary packages of one or more indices, ready to be solved against.
 ///
@@ -24,10 +24,12 @@ pub struct Universe {
     pub(crate) in_archive_order: Vec<bool>,
     pub(crate) arches: Vec<Arch>,
     pub(crate) names: NameTable,
-    /// Slots of name `n` are `name_slots[n]..name_slots[n + 1]`.
-    pub(crate) name_slots: Vec<u32>,
+    /// First slot of each name, and the one after its last.
+    pub(crate) name_slots: Vec<(u32, u32)>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) packages: Vec<PackageRow>,
+    /// Packages that stand in several indices, where they do not count.
+    pub(crate) shadowed: Vec<Shadowed>,
     /// Providers of name `n` are `providers[provider_ranges[n]..provider_ranges[n + 1]]`.
     pub(crate) provider_ranges: Vec<u32>,
     pub(crate) providers: Vec<Provider>,
@@ -54,6 +56,11 @@ pub(crate) struct Span {
     pub(crate) len: u32,
 }
 
+impl Span {
+    /// Of a field that is not there.
+    pub(crate) const NONE: Self = Self { start: 0, len: 0 };
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct PackageRow {
     pub(crate) slot: SlotId,
@@ -65,6 +72,16 @@ pub(crate) struct PackageRow {
     pub(crate) protected: bool,
     /// 1 for required to 5 for extra, as the Priority field says.
     pub(crate) priority: u8,
+    /// Values of the fields of [`Field::OF_PACKAGES`].
+    pub(crate) relations: [Span; 4],
+}
+
+/// A package of which there is the same version in another index that counts more.
+#[derive(Clone, Debug)]
+pub(crate) struct Shadowed {
+    pub(crate) name: NameId,
+    pub(crate) arch: ArchId,
+    pub(crate) row: PackageRow,
 }
 
 /// One entry of a Provides field.
@@ -150,7 +167,8 @@ impl Universe {
     }
 
     pub(crate) fn slots_of(&self, name: NameId) -> impl Iterator<Item = SlotId> + use<> {
-        range(&self.name_slots, name).map(SlotId::new)
+        let (first, end) = self.name_slots.get(name.index()).copied().unwrap_or_default();
+        (first as usize..end as usize).map(SlotId::new)
     }
 
     pub(crate) fn packages_in(&self, slot: SlotId) -> impl Iterator<Item = PackageId> + use<> {
@@ -169,6 +187,15 @@ impl Universe {
     pub(crate) fn text_at(&self, text: u16, span: Span) -> &str {
         let start = span.start as usize;
         self.texts[usize::from(text)].text.get(start..start + span.len as usize).unwrap_or_default()
+    }
+
+    /// The value of one of the fields of [`Field::OF_PACKAGES`]; empty if it is not there.
+    pub(crate) fn relation_field(&self, package: PackageId, field: Field) -> &str {
+        let row = self.row(package);
+        Field::OF_PACKAGES
+            .iter()
+            .position(|&known| known == field)
+            .map_or("", |at| self.text_at(row.text, row.relations[at]))
     }
 
     pub(crate) fn deps(&self, package: PackageId) -> &Deps {

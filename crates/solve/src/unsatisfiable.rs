@@ -60,23 +60,21 @@ pub enum Outcome {
         available: Vec<PackageName>,
         /// Names that are like it, nearest first, if the name is unknown.
         nearest: Vec<String>,
+        /// What is wrong with packages of the name that could not be read.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left_out: Vec<String>,
     },
     /// Only these satisfy it; further reasons say why they cannot be had.
     Needs(Vec<PackageName>),
     /// These must not be installed with it.
     Refuses(Vec<PackageName>),
-    /// It cannot be parsed.
-    Malformed,
 }
 
 impl std::error::Error for Unsatisfiable {}
 
 impl fmt::Display for Unsatisfiable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let together = !self
-            .reasons
-            .iter()
-            .any(|reason| matches!(reason.outcome, Outcome::Missing { .. } | Outcome::Malformed));
+        let together = !self.reasons.iter().any(|reason| matches!(reason.outcome, Outcome::Missing { .. }));
         if together {
             f.write_str("these cannot all hold: ")?;
         }
@@ -94,8 +92,9 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.by, self.verb, self.relation)?;
         match &self.outcome {
-            Outcome::Missing { available, nearest } => missing(f, &self.relation, available, nearest),
-            Outcome::Malformed => f.write_str(", which cannot be parsed"),
+            Outcome::Missing { available, nearest, left_out } => {
+                missing(f, &self.relation, available, nearest, left_out)
+            }
             Outcome::Needs(candidates) => needs(f, &self.relation, candidates),
             Outcome::Refuses(refused) => {
                 let others: Vec<_> =
@@ -111,7 +110,11 @@ fn missing(
     relation: &str,
     available: &[PackageName],
     nearest: &[String],
+    left_out: &[String],
 ) -> fmt::Result {
+    if !left_out.is_empty() {
+        return write!(f, ", but that could not be read: {}", left_out.join(" and "));
+    }
     if available.is_empty() {
         let names = if relation.contains('|') {
             "none of which any package is or provides"

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use archmill_archive::{OpenedSuite, RepoSpec, Suite};
+use archmill_archive::{OpenedSuite, repositories_for};
 use archmill_deb::deb::DebReader;
 use archmill_deb::{Arch, Relations};
 use archmill_emulate::Execution;
-use archmill_solve::{IndexText, InstallSet, Order, Request as SolveRequest, Universe, solve};
+use archmill_solve::{IndexText, InstallSet, Order, Request as SolveRequest, solve};
 use serde::{Deserialize, Serialize};
 
 use super::draft::Draft;
@@ -70,7 +70,9 @@ pub struct Plan {
 pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Result<Plan, JobError> {
     let arch: Arch = request.arch.debian.parse().during(Phase::Host)?;
     let (mode, personality_32) = mode(session, request)?;
-    let specs = specs(session, request)?;
+    let setup = &session.setup;
+    let specs =
+        repositories_for(&request.suite, &setup.mirror, &setup.repositories).during(Phase::Indexes)?;
     draft.phases.begin(Phase::Indexes);
     session.step(&format!("reading package indexes of {}", request.suite));
     let archives = session.archives()?;
@@ -87,7 +89,9 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
     draft.phases.begin(Phase::Resolve);
     let build_type = build_type(&source, request)?;
     let (texts, index_suite) = texts(session, &suites)?;
-    let universe = Universe::new(texts, &arch, &[]);
+    let hashes: Vec<&str> =
+        suites.iter().flat_map(|suite| &suite.packages).map(|index| index.sha256.as_str()).collect();
+    let universe = super::universe(&session.setup.cache, texts, &hashes, &arch, &[]);
     session.step(&format!("resolving build dependencies of {}", source.record.package));
     let solve_request = solve_request(&source, build_type, &arch, &request.all_profiles());
     let set = solve(&universe, &solve_request).during(Phase::Resolve)?;
@@ -166,18 +170,6 @@ pub(super) fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bo
     }
 }
 
-fn specs(session: &Session<'_>, request: &Request) -> Result<Vec<RepoSpec>, JobError> {
-    let mut specs = Vec::new();
-    match Suite::find(&request.suite) {
-        Ok(suite) => specs.extend(suite.repositories(&session.setup.mirror)),
-        // A distribution of its own is described by its repositories.
-        Err(_) if session.setup.repositories.iter().any(|spec| spec.suite == request.suite) => {}
-        Err(error) => return Err(JobError::new(Phase::Indexes, error)),
-    }
-    specs.extend(session.setup.repositories.iter().cloned());
-    Ok(specs)
-}
-
 fn build_type(source: &Source, request: &Request) -> Result<BuildType, JobError> {
     let record = &source.record;
     let arch: Arch = request.arch.debian.parse().during(Phase::Host)?;
@@ -204,14 +196,9 @@ fn texts(
 ) -> Result<(Vec<IndexText>, Vec<Option<usize>>), JobError> {
     let (mut texts, mut owners) = (Vec::new(), Vec::new());
     for (number, suite) in suites.iter().enumerate() {
-        let priority = match (suite.release.not_automatic, suite.release.but_automatic_upgrades) {
-            (true, false) => 1,
-            (true, true) => 100,
-            _ => IndexText::DEFAULT_PRIORITY,
-        };
         for index in &suite.packages {
             let text = fs::read_to_string(&index.path).during(Phase::Indexes)?;
-            texts.push(IndexText::new(text, suite.spec.suite.clone()).with_priority(priority));
+            texts.push(IndexText::new(text, suite.spec.suite.clone()).with_priority(suite.priority()));
             owners.push(Some(number));
         }
     }
@@ -230,7 +217,7 @@ fn texts(
 }
 
 /// The stanza that an index would have for a .deb: its control file, with where it is.
-pub(super) fn local_stanza(path: &Path, filename: &str) -> Result<String, String> {
+pub fn local_stanza(path: &Path, filename: &str) -> Result<String, String> {
     let named = |error: &dyn std::fmt::Display| format!("{filename}: {error}");
     let file = fs::File::open(path).map_err(|error| named(&error))?;
     let mut reader = DebReader::new(std::io::BufReader::new(file)).map_err(|error| named(&error))?;

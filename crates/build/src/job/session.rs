@@ -18,7 +18,7 @@ use crate::report::{Event, Reporter};
 use crate::root::store::LayerStore;
 
 /// How long an InRelease that was checked counts as fresh.
-const FRESH: Duration = Duration::from_mins(5);
+pub const FRESH: Duration = Duration::from_mins(5);
 
 /// What is the same for every job.
 #[derive(Debug, Clone)]

@@ -3,11 +3,15 @@
 
 mod alternatives;
 mod base;
+mod cache;
+mod check;
 mod conflicts;
 mod explanations;
 mod load;
 mod multi_arch;
 mod order;
 mod properties;
+mod update;
+mod verdicts;
 mod versions;
 mod world;

@@ -15,10 +15,10 @@ const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 const VIRTUAL: [&str; 7] = ["a", "b", "c", "d", "e", "v", "w"];
 
 /// A package as this test understands it.
-#[derive(Clone, Debug)]
-struct Package {
-    name: &'static str,
-    version: u8,
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Package {
+    pub(crate) name: &'static str,
+    pub(crate) version: u8,
     arch: &'static str,
     multi_arch: &'static str,
     essential: bool,
@@ -29,15 +29,15 @@ struct Package {
     provides: Vec<(&'static str, Option<u8>)>,
 }
 
-#[derive(Clone, Debug)]
-struct Atom {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Atom {
     name: &'static str,
     qualifier: Option<&'static str>,
     constraint: Option<(&'static str, u8)>,
 }
 
 impl Atom {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let qualifier = self.qualifier.map_or_else(String::new, |qualifier| format!(":{qualifier}"));
         let constraint =
             self.constraint.map_or_else(String::new, |(op, version)| format!(" ({op} {version})"));
@@ -92,11 +92,11 @@ impl Atom {
 }
 
 impl Package {
-    fn native_arch(&self) -> &'static str {
+    pub(crate) fn native_arch(&self) -> &'static str {
         if self.arch == "all" { "arm64" } else { self.arch }
     }
 
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let groups = |groups: &[Vec<Atom>]| {
             let texts: Vec<_> = groups
                 .iter()
@@ -237,7 +237,7 @@ impl Case {
     }
 }
 
-fn atom() -> impl Strategy<Value = Atom> {
+pub(crate) fn atom() -> impl Strategy<Value = Atom> {
     let qualifier = prop_oneof![8 => Just(None), 1 => Just(Some("any")), 1 => Just(Some("native")), 1 => Just(Some("armhf"))];
     let constraint = option::weighted(0.3, (select(vec!["<<", "=", ">="]), 1_u8..4));
     (select(VIRTUAL.to_vec()), qualifier, constraint).prop_map(|(name, qualifier, constraint)| Atom {
@@ -247,11 +247,11 @@ fn atom() -> impl Strategy<Value = Atom> {
     })
 }
 
-fn groups(most: usize) -> impl Strategy<Value = Vec<Vec<Atom>>> {
+pub(crate) fn groups(most: usize) -> impl Strategy<Value = Vec<Vec<Atom>>> {
     vec(vec(atom(), 1..3), 0..=most)
 }
 
-fn package() -> impl Strategy<Value = Package> {
+pub(crate) fn package() -> impl Strategy<Value = Package> {
     let identity = (
         select(NAMES.to_vec()),
         1_u8..4,
