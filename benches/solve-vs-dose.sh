@@ -71,6 +71,7 @@ for config in "$@"; do
     fi
     [[ $alternatives == all ]] || dose+=(--deb-emulate-sbuild)
     work=$(mktemp -d "$CACHE/run.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
     /usr/bin/time -f '%U %S %M' -o "$work/dose.time" \
         dose-builddebcheck -f "${dose[@]}" "${packages[@]}" "$sources" > "$work/dose.yaml" || true
     /usr/bin/time -f '%U %S %M' -o "$work/ours.time" \
