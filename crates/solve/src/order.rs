@@ -59,50 +59,6 @@ impl Order {
         (0..seen.len()).filter(|&at| seen[at]).collect()
     }
 
-    /// Splits the set into stages such that, for a package with a preinst, everything in its
-    /// [`pre_depends_closure`](Self::pre_depends_closure) is in an earlier stage; as few as possible.
-    ///
-    /// A cycle through Pre-Depends cannot be ordered; there the relation that closes it is ignored,
-    /// as dpkg does when forced.
-    pub fn stages(&self, has_preinst: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
-        let mut known = vec![None; self.depends.len()];
-        let mut open = vec![false; self.depends.len()];
-        let mut stages: Vec<Vec<usize>> = Vec::new();
-        for package in 0..self.depends.len() {
-            let stage = self.stage(package, &has_preinst, &mut known, &mut open);
-            if stages.len() <= stage {
-                stages.resize(stage + 1, Vec::new());
-            }
-            stages[stage].push(package);
-        }
-        stages.retain(|stage| !stage.is_empty());
-        stages
-    }
-
-    fn stage(
-        &self,
-        package: usize,
-        has_preinst: &impl Fn(usize) -> bool,
-        known: &mut [Option<usize>],
-        open: &mut [bool],
-    ) -> usize {
-        if let Some(stage) = known[package] {
-            return stage;
-        }
-        let mut stage = 0;
-        if has_preinst(package) {
-            open[package] = true;
-            for before in self.pre_depends_closure(package) {
-                if !open[before] {
-                    stage = stage.max(1 + self.stage(before, has_preinst, known, open));
-                }
-            }
-            open[package] = false;
-        }
-        known[package] = Some(stage);
-        stage
-    }
-
     /// Every package after those it depends on; within a cycle, after those it pre-depends on.
     ///
     /// Positions in the set; the same set gives the same order.

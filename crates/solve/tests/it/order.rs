@@ -34,26 +34,3 @@ fn the_pre_depends_closure_takes_what_pre_dependencies_need_in_turn() {
     let order = Order::new(&universe, &set);
     assert_eq!(names(&set, &order.pre_depends_closure(0)), "b c d");
 }
-
-#[test]
-fn pre_depends_of_a_package_with_a_preinst_come_in_an_earlier_stage() {
-    let universe = universe("a 1; Pre-Depends: b\nb 1; Pre-Depends: c\nc\nd 1; Pre-Depends: c");
-    let set = set(&universe, "a, d");
-    let order = Order::new(&universe, &set);
-    let with_preinst = |wanted: &'static [&str]| {
-        let stages = order.stages(|at| wanted.contains(&set.packages[at].name.as_str()));
-        stages.iter().map(|stage| names(&set, stage)).collect::<Vec<_>>().join(" / ")
-    };
-    assert_eq!(with_preinst(&[]), "a b c d");
-    assert_eq!(with_preinst(&["a"]), "b c d / a");
-    assert_eq!(with_preinst(&["a", "b"]), "c d / b / a");
-    assert_eq!(with_preinst(&["d"]), "a b c / d");
-}
-
-#[test]
-fn a_cycle_through_pre_depends_ends() {
-    let universe = universe("a 1; Pre-Depends: b\nb 1; Depends: a");
-    let set = set(&universe, "a");
-    let stages = Order::new(&universe, &set).stages(|_| true);
-    assert_eq!(stages.concat().len(), 2);
-}
