@@ -53,6 +53,15 @@ fn a_package_is_built_by_name_again_from_the_cache_and_replayed_with_the_same_bi
     let second = farm.build("greeting", &[]).succeeded();
     assert_eq!(root(&second.record())["reused"], serde_json::json!(["base", "build dependencies"]));
     assert_eq!(first.packages(), second.packages());
+    let before = "greeting-1.0 is taken as it was unpacked before";
+    assert!(second.log().contains(before), "{}", second.log());
+
+    // A damaged tree is unpacked anew, and kept again.
+    let kept = fs::read_dir(farm.cache().join("sources")).unwrap().next().unwrap().unwrap().path();
+    fs::write(&kept, "no archive").unwrap();
+    let third = farm.build("greeting", &[]).succeeded();
+    assert_eq!(first.packages(), third.packages());
+    assert!(fs::metadata(&kept).unwrap().len() > 1000);
 
     let out = farm.new_out();
     let record = first.folder.join("build-record.json");

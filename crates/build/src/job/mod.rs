@@ -15,6 +15,7 @@ mod run;
 mod session;
 mod source;
 mod universe;
+mod unpacked;
 
 pub use draft::{Draft, Phases};
 pub use emulator::Chosen;

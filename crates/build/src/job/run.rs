@@ -18,7 +18,8 @@ use super::kept::Kept;
 use super::plan::Plan;
 use super::roots::Root;
 use super::session::{Request, Session};
-use crate::classify::Phase;
+use super::unpacked;
+use crate::classify::{Class, Phase};
 use crate::command::{CommandInput, PATH, command_line, dpkg_buildpackage};
 use crate::log::Section;
 use crate::report::Event;
@@ -168,7 +169,7 @@ pub(super) fn prepare(sandbox: &Sandbox) -> Result<(), archmill_sandbox::Sandbox
     sandbox.make_folder(BUILD_FOLDER, 0o755, (id, id))
 }
 
-/// Puts the source into the sandbox and unpacks it; gives its folder.
+/// Puts the source into the sandbox and unpacks it; gives its folder, and what the command that did it used.
 pub fn unpack_source(
     session: &Session<'_>,
     request: &Request,
@@ -177,46 +178,86 @@ pub fn unpack_source(
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<(PathBuf, Exit), JobError> {
     let source = &plan.source;
-    let id = BUILD_USER.1;
     let folder = Path::new(BUILD_FOLDER).join(source.folder_name());
-    let argv = if let Some(tree) = &source.tree {
+    if let Some(tree) = &source.tree {
         session.step(&format!("copying {}", tree.display()));
-        let target =
-            sandbox.create(Path::new(BUILD_FOLDER).join(".tree.tar"), 0o644, id, id).during(Phase::Unpack)?;
-        pack(tree, target)
-            .map_err(|error| format!("cannot copy {}: {error}", tree.display()))
-            .during(Phase::Unpack)?;
-        copy_orig(tree, &source.record.package, source.record.version.upstream(), sandbox)?;
-        sandbox.make_folder(&folder, 0o755, (id, id)).during(Phase::Unpack)?;
-        vec![
-            "tar".to_owned(),
-            "-xf".to_owned(),
-            format!("{BUILD_FOLDER}/.tree.tar"),
-            "-C".to_owned(),
-            folder.display().to_string(),
-        ]
-    } else {
-        for (file, path) in &source.files {
-            copy_in(path, &file.name, sandbox)?;
-        }
-        let dsc = source.files.first().map(|(file, _)| file.name.clone()).unwrap_or_default();
-        ["dpkg-source", "--no-check", "-x", &dsc]
-            .map(str::to_owned)
-            .into_iter()
-            .chain([folder.display().to_string()])
-            .collect()
-    };
-    // A tarball can be as hostile as a build: it may grow without end.
-    let exit = run(sandbox, plan, argv, Path::new(BUILD_FOLDER), request.limits.clone(), output)?;
-    let failed = || format!("the source {} cannot be unpacked: {}", source.record.package, exit.status);
-    match exit.status {
-        Status::Exited(0) => {}
-        Status::Cancelled => return Err(JobError::cancelled(Phase::Unpack)),
-        Status::Limit(kind) => return Err(JobError::limit(Phase::Unpack, kind, failed())),
-        _ => return Err(JobError::new(Phase::Unpack, failed())),
+        let argv = bring_tree(tree, source, &folder, sandbox)?;
+        let exit = unpack_with(sandbox, request, plan, argv, output)?;
+        sandbox.remove(Path::new(BUILD_FOLDER).join(TREE)).during(Phase::Unpack)?;
+        return Ok((folder, exit));
     }
-    sandbox.remove(Path::new(BUILD_FOLDER).join(".tree.tar")).during(Phase::Unpack)?;
+    for (file, path) in &source.files {
+        copy_in(path, &file.name, sandbox)?;
+    }
+    let place = unpacked::place(session, plan);
+    if let Some(place) = &place
+        && unpacked::bring(place, sandbox).during(Phase::Unpack)?
+    {
+        output(format!("{} is taken as it was unpacked before\n", source.folder_name()).as_bytes());
+        let extracted = unpack_with(sandbox, request, plan, unpacked::extract_command(), output);
+        unpacked::clear(sandbox).during(Phase::Unpack)?;
+        match extracted {
+            // A damaged archive: it goes, and the source is unpacked anew.
+            Err(error) if error.class == Class::Build => {
+                fs::remove_file(place).during(Phase::Unpack)?;
+                sandbox.remove(&folder).during(Phase::Unpack)?;
+            }
+            other => return Ok((folder, other?)),
+        }
+    }
+    let dsc = source.files.first().map(|(file, _)| file.name.clone()).unwrap_or_default();
+    let argv = ["dpkg-source", "--no-check", "-x", &dsc].map(str::to_owned).into_iter();
+    let argv = argv.chain([folder.display().to_string()]).collect();
+    let exit = unpack_with(sandbox, request, plan, argv, output)?;
+    if let Some(place) = &place {
+        unpack_with(sandbox, request, plan, unpacked::pack_command(&folder), output)?;
+        // A tree that cannot be kept is unpacked again next time.
+        if let Err(error) = unpacked::keep(place, sandbox) {
+            session.report.event(Event::Warning(&format!("the unpacked source was not kept: {error}")));
+        }
+        unpacked::clear(sandbox).during(Phase::Unpack)?;
+    }
     Ok((folder, exit))
+}
+
+/// Name of the archive that a source tree travels in.
+const TREE: &str = ".tree.tar";
+
+/// Packs a source tree into the sandbox; gives the command that extracts it.
+fn bring_tree(
+    tree: &Path,
+    source: &super::source::Source,
+    folder: &Path,
+    sandbox: &Sandbox,
+) -> Result<Vec<String>, JobError> {
+    let id = BUILD_USER.1;
+    let archive = Path::new(BUILD_FOLDER).join(TREE);
+    let target = sandbox.create(&archive, 0o644, id, id).during(Phase::Unpack)?;
+    pack(tree, target)
+        .map_err(|error| format!("cannot copy {}: {error}", tree.display()))
+        .during(Phase::Unpack)?;
+    copy_orig(tree, &source.record.package, source.record.version.upstream(), sandbox)?;
+    sandbox.make_folder(folder, 0o755, (id, id)).during(Phase::Unpack)?;
+    let (archive, folder) = (archive.display().to_string(), folder.display().to_string());
+    Ok(["tar", "-xf", &archive, "-C", &folder].map(str::to_owned).to_vec())
+}
+
+/// Runs a command that unpacks. A tarball can be as hostile as a build: it may grow without end, so limits apply.
+fn unpack_with(
+    sandbox: &mut Sandbox,
+    request: &Request,
+    plan: &Plan,
+    argv: Vec<String>,
+    output: &mut dyn FnMut(&[u8]),
+) -> Result<Exit, JobError> {
+    let exit = run(sandbox, plan, argv, Path::new(BUILD_FOLDER), request.limits.clone(), output)?;
+    let failed = || format!("the source {} cannot be unpacked: {}", plan.source.record.package, exit.status);
+    match exit.status {
+        Status::Exited(0) => Ok(exit),
+        Status::Cancelled => Err(JobError::cancelled(Phase::Unpack)),
+        Status::Limit(kind) => Err(JobError::limit(Phase::Unpack, kind, failed())),
+        _ => Err(JobError::new(Phase::Unpack, failed())),
+    }
 }
 
 fn copy_in(from: &Path, name: &str, sandbox: &Sandbox) -> Result<(), JobError> {

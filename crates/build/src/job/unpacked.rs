@@ -1,0 +1,108 @@
+//! Source trees as dpkg-source left them, kept in the cache: under emulation dpkg-source takes longer than all else
+//! that comes before a build whose root is cached.
+//!
+//! A tree is kept as a tar archive, made in the root right after unpacking and extracted in the root: what a source
+//! does to whoever unpacks it, it does there. Its name is made of the .dsc's hash and the version of dpkg-dev.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use archmill_sandbox::Sandbox;
+use sha2::{Digest as _, Sha256};
+
+use super::plan::Plan;
+use super::run::{BUILD_FOLDER, BUILD_USER};
+use super::session::Session;
+
+/// The archive's name in the root.
+const ARCHIVE: &str = ".source.tar";
+/// Sources larger than this (packed) are not kept: what is saved is less than the disk space is worth.
+const LARGEST: u64 = 32 << 20;
+/// Most trees that are kept; those not used for longest go.
+const MOST: usize = 100;
+
+/// Where the tree of a plan's source is or will be kept; `None` for what is not kept.
+pub(super) fn place(session: &Session<'_>, plan: &Plan) -> Option<PathBuf> {
+    let (dsc, _) = plan.source.files.first()?;
+    let packed: u64 = plan.source.files.iter().map(|(file, _)| file.size).sum();
+    if packed > LARGEST {
+        return None;
+    }
+    let dpkg = plan.set.get("dpkg-dev").map(|package| package.version.as_str()).unwrap_or_default();
+    let text = format!("archmill source 1\n{}\n{dpkg}\n{}\n", dsc.sha256, plan.source.folder_name());
+    let name = format!("{}.tar", &hex::encode(Sha256::digest(text))[..32]);
+    Some(session.folder("sources").join(name))
+}
+
+/// The command that packs the unpacked tree; times to the nanosecond, as make compares them.
+pub(super) fn pack_command(folder: &Path) -> Vec<String> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    ["tar", "--format=posix", "-C", BUILD_FOLDER, "-cf", &format!("{BUILD_FOLDER}/{ARCHIVE}"), &name]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+/// The command that gives the tree again.
+pub(super) fn extract_command() -> Vec<String> {
+    ["tar", "-C", BUILD_FOLDER, "-xpf", &format!("{BUILD_FOLDER}/{ARCHIVE}")].map(str::to_owned).to_vec()
+}
+
+/// Puts a kept archive into the root; whether there is one.
+pub(super) fn bring(place: &Path, sandbox: &Sandbox) -> io::Result<bool> {
+    let mut kept = match fs::File::open(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened?,
+    };
+    let _ = kept.set_modified(std::time::SystemTime::now());
+    let path = Path::new(BUILD_FOLDER).join(ARCHIVE);
+    let mut target = sandbox.create(path, 0o644, BUILD_USER.1, BUILD_USER.1).map_err(io::Error::other)?;
+    io::copy(&mut kept, &mut target)?;
+    Ok(true)
+}
+
+/// Keeps the archive that was made in the root: under another name until it is whole.
+pub(super) fn keep(place: &Path, sandbox: &Sandbox) -> io::Result<()> {
+    let folder = place.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut made = sandbox.open(Path::new(BUILD_FOLDER).join(ARCHIVE)).map_err(io::Error::other)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    io::copy(&mut made, &mut temporary)?;
+    temporary.persist(place).map_err(|error| error.error)?;
+    prune(folder)
+}
+
+/// Takes the archive out of the root again.
+pub(super) fn clear(sandbox: &Sandbox) -> Result<(), archmill_sandbox::SandboxError> {
+    sandbox.remove(Path::new(BUILD_FOLDER).join(ARCHIVE))
+}
+
+fn prune(folder: &Path) -> io::Result<()> {
+    let mut kept: Vec<(std::time::SystemTime, PathBuf)> = fs::read_dir(folder)?
+        .flatten()
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .filter(|(_, path)| path.extension().is_some_and(|ending| ending == "tar"))
+        .collect();
+    kept.sort();
+    for (_, path) in kept.iter().rev().skip(MOST) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_not_used_for_longest_go() {
+        let tmp = tempfile::tempdir().unwrap();
+        for number in 0..=MOST as u64 {
+            let file = fs::File::create(tmp.path().join(format!("{number}.tar"))).unwrap();
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(number);
+            file.set_modified(time).unwrap();
+        }
+        prune(tmp.path()).unwrap();
+        assert!(!tmp.path().join("0.tar").exists() && tmp.path().join("1.tar").exists());
+    }
+}
