@@ -52,6 +52,8 @@ measured ours_root env ARCHMILL_CACHE="$work/cache" \
 grep -l '"parent": "' "$work"/cache/layers/*/layer.json | while read -r layer; do rm -rf "${layer%/*}"; done
 measured ours_deps env ARCHMILL_CACHE="$work/cache" \
     "$archmill" shell "$package" --arch "$arch" --suite "$suite" --no-source -- true
+# Once unmeasured: the source is unpacked and kept.
+ARCHMILL_CACHE="$work/cache" "$archmill" shell "$package" --arch "$arch" --suite "$suite" -- true 2>>"$work/log"
 measured ours_warm env ARCHMILL_CACHE="$work/cache" \
     "$archmill" shell "$package" --arch "$arch" --suite "$suite" -- true
 
