@@ -15,6 +15,7 @@ mod run;
 mod session;
 mod source;
 mod universe;
+mod unpack;
 mod unpacked;
 
 pub use draft::{Draft, Phases};
@@ -25,7 +26,8 @@ pub use kept::Kept;
 pub use pinned::plan_of_record;
 pub use plan::{Mode, Plan, local_stanza, plan};
 pub use roots::{Root, make_root};
-pub use run::{BUILD_USER, Hooks, build, emulator_environment, interactive, open_sandbox, unpack_source};
+pub use run::{BUILD_USER, Hooks, build, emulator_environment, interactive, open_sandbox};
 pub use session::{FRESH, Request, Session, Setup, default_cache};
 pub use source::Source;
 pub use universe::universe;
+pub use unpack::unpack_source;
