@@ -50,6 +50,8 @@ pub(crate) enum Command {
 pub(crate) enum ModeArg {
     /// On a CPU that executes them.
     Native,
+    /// Tools on the CPU, as their twins for this machine; the rest emulated.
+    Accelerated,
     /// Every instruction emulated by QEMU.
     Emulated,
 }
@@ -103,6 +105,9 @@ pub(crate) struct ArchiveArgs {
     /// CPU that QEMU emulates [default: the fastest that is faithful]
     #[arg(long, value_name = "MODEL")]
     pub(crate) qemu_cpu: Option<String>,
+    /// A file with further rules for twins
+    #[arg(long = "twin-rules", value_name = "FILE")]
+    pub(crate) twin_rules: Vec<PathBuf>,
     /// Folder for downloads and build roots
     #[arg(long, value_name = "DIR", env = "ARCHMILL_CACHE")]
     pub(crate) cache: Option<PathBuf>,

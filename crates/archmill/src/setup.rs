@@ -46,6 +46,7 @@ pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
         allow_unsigned: args.allow_unsigned,
         qemu_suite: args.qemu_suite.clone().or_else(|| config.qemu_suite.clone()),
         qemu_cpu: args.qemu_cpu.clone(),
+        twin_rules: args.twin_rules.clone(),
     };
     Ok((setup, config))
 }
@@ -76,6 +77,7 @@ pub(crate) fn request(source: &str, args: &ArchiveArgs, config: &Config) -> anyh
         arch: architecture(args.arch.as_deref())?,
         mode: args.mode.map(|mode| match mode {
             ModeArg::Native => Mode::Native,
+            ModeArg::Accelerated => Mode::Accelerated,
             ModeArg::Emulated => Mode::Emulated,
         }),
         build_type: args.build.map(|build| match build {

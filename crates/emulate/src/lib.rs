@@ -7,6 +7,7 @@ mod binfmt;
 mod execution;
 mod qemu;
 mod table;
+pub mod twins;
 
 pub use binfmt::{BinfmtError, FLAGS, binfmt_line, binfmt_name};
 pub use execution::{Execution, HostCpu};

@@ -143,6 +143,17 @@ impl Universe {
         self.slot(slot).candidate.map(|id| self.package(id))
     }
 
+    /// All versions of a package for an architecture, the preferred one first; those of `all` are among them for the
+    /// native one.
+    pub fn versions<'u>(&'u self, name: &str, arch: &Arch) -> impl Iterator<Item = PackageRef<'u>> {
+        let arch = self.arch_id(arch);
+        let slots = self.names.find(name).into_iter().flat_map(|name| self.slots_of(name));
+        slots
+            .filter(move |&slot| Some(self.slot(slot).arch) == arch)
+            .flat_map(|slot| self.packages_in(slot))
+            .map(|id| self.package(id))
+    }
+
     pub(crate) fn arch_id(&self, arch: &Arch) -> Option<ArchId> {
         if arch.as_str() == "all" {
             return Some(ArchId::NATIVE);

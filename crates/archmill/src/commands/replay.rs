@@ -25,6 +25,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         allow_unsigned: false,
         qemu_suite: None,
         qemu_cpu: None,
+        twin_rules: Vec::new(),
     };
     let terminal = Terminal::new(args.quiet, args.json);
     let session = Session::open(setup, &terminal, setup::canceller())?;

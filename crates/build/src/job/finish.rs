@@ -250,6 +250,7 @@ fn inputs(plan: Option<&Plan>, draft: &Draft, accounting: &str) -> Inputs {
         repositories: draft.repositories.clone(),
         packages: packages.unwrap_or_default(),
         emulator: plan.and_then(|plan| plan.emulator.as_ref()).map(|chosen| chosen.emulator.clone()),
+        acceleration: plan.and_then(|plan| plan.acceleration.clone()),
         host: host(accounting),
     }
 }

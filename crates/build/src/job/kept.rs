@@ -152,6 +152,7 @@ impl Kept {
             upper,
             emulator: self.emulator.as_ref(),
             personality_32: self.personality_32,
+            twins: None,
         };
         if !self.in_memory {
             return run::open(session, opening, work);

@@ -3,6 +3,7 @@
 //! [`Session`] (cache, ids, fetcher) -> [`Source`] -> [`Plan`] (install set, emulator) -> [`Root`] (layers) ->
 //! [`build`] (sandbox, dpkg-buildpackage, results, record).
 
+mod accelerate;
 mod draft;
 mod emulator;
 mod error;

@@ -33,6 +33,7 @@ impl Request {
             mode: match asked.mode.as_str() {
                 "native" => Some(Mode::Native),
                 "emulated" => Some(Mode::Emulated),
+                "accelerated" => Some(Mode::Accelerated),
                 _ => None,
             },
             build_type: Some(asked.build_type),
@@ -106,12 +107,13 @@ pub fn plan_of_record(
     draft.phases.begin(Phase::Host);
     let emulator = match (mode, &record.inputs.emulator) {
         (Mode::Native, _) => None,
-        (Mode::Emulated, Some(emulator)) => {
+        (_, Some(emulator)) => {
             let mut emulator = emulator.clone();
             emulator.deb.uri = archive_uri(&emulator.deb.uri, mirror);
-            Some(super::emulator::recorded(session, &emulator)?)
+            let chosen = super::emulator::recorded(session, &emulator)?;
+            Some(if mode == Mode::Accelerated { chosen.with_twins(session)? } else { chosen })
         }
-        (Mode::Emulated, None) => {
+        (_, None) => {
             return Err(JobError::new(
                 Phase::Host,
                 "the record is of an emulated build and names no emulator",
@@ -131,6 +133,7 @@ pub fn plan_of_record(
         mode,
         personality_32,
         emulator,
+        acceleration: record.inputs.acceleration.clone().filter(|_| mode == Mode::Accelerated),
     })
 }
 

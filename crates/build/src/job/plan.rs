@@ -7,9 +7,11 @@ use archmill_archive::{OpenedSuite, repositories_for};
 use archmill_deb::deb::DebReader;
 use archmill_deb::{Arch, Relations};
 use archmill_emulate::Execution;
+use archmill_emulate::twins::AccelerationPlan;
 use archmill_solve::{IndexText, InstallSet, Order, Request as SolveRequest, solve};
 use serde::{Deserialize, Serialize};
 
+use super::accelerate::acceleration;
 use super::draft::Draft;
 use super::emulator::{Chosen, choose};
 use super::error::{During as _, JobError};
@@ -25,6 +27,8 @@ use crate::record::Repository;
 pub enum Mode {
     /// By the CPU.
     Native,
+    /// Tools by the CPU, as their twins; what the target alone has, by QEMU.
+    Accelerated,
     /// Every instruction by QEMU.
     Emulated,
 }
@@ -34,6 +38,7 @@ impl Mode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",
+            Self::Accelerated => "accelerated",
             Self::Emulated => "emulated",
         }
     }
@@ -64,6 +69,8 @@ pub struct Plan {
     pub personality_32: bool,
     /// The emulator, unless native.
     pub emulator: Option<Chosen>,
+    /// Which twins are used, if accelerated.
+    pub acceleration: Option<AccelerationPlan>,
 }
 
 /// Opens the suites, finds the source, resolves its build dependencies and chooses the emulator.
@@ -98,9 +105,13 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
     let order = Order::new(&universe, &set);
     let pre_depends = (0..set.packages.len()).map(|at| order.pre_depends_closure(at)).collect();
     draft.phases.begin(Phase::Host);
-    let emulator = match mode {
-        Mode::Native => None,
-        Mode::Emulated => Some(choose(session, request.arch)?),
+    let (emulator, acceleration) = match mode {
+        Mode::Native => (None, None),
+        Mode::Emulated => (Some(choose(session, request.arch)?), None),
+        Mode::Accelerated => {
+            let emulator = choose(session, request.arch)?.with_twins(session)?;
+            (Some(emulator), Some(acceleration(session, request.arch, &suites, &universe, &set)?))
+        }
     };
     draft.phases.end(None);
     let essential = essential(&order, &set);
@@ -117,6 +128,7 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
         mode,
         personality_32,
         emulator,
+        acceleration,
     })
 }
 
@@ -156,7 +168,7 @@ pub(super) fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bo
             );
             Err(JobError::new(Phase::Host, message))
         }
-        (Some(Mode::Emulated), Execution::Native { .. }) if request.arch.machine == session.host.machine => {
+        (Some(Mode::Emulated | Mode::Accelerated), Execution::Native { .. }) if request.arch.machine == session.host.machine => {
             let message = format!(
                 "{} is what this machine runs, so its programs would never reach an emulator; leave --mode out",
                 request.arch.debian
@@ -165,6 +177,10 @@ pub(super) fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bo
         }
         (None | Some(Mode::Native), Execution::Native { personality_32 }) => {
             Ok((Mode::Native, personality_32))
+        }
+        (None | Some(Mode::Accelerated), _) if session.host.machine == "x86_64" => Ok((Mode::Accelerated, false)),
+        (Some(Mode::Accelerated), _) => {
+            Err(JobError::new(Phase::Host, "twins are for x86-64 machines; say --mode emulated"))
         }
         _ => Ok((Mode::Emulated, false)),
     }

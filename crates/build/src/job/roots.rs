@@ -23,6 +23,8 @@ pub struct Root {
     pub stack: Vec<PathBuf>,
     /// Which parts were there already.
     pub reused: Vec<String>,
+    /// The folder of twins, if accelerated.
+    pub twins: Option<PathBuf>,
 }
 
 /// Unpacks packages into folders of the cache that are not there yet.
@@ -63,7 +65,8 @@ pub fn make_root(
     log: &mut dyn FnMut(&[u8]),
 ) -> Result<Root, JobError> {
     phases.begin(Phase::Root);
-    let mut maker = Maker { session, request, plan, phases };
+    let mut maker = Maker { session, request, plan, phases, twins: None };
+    maker.lay_twins()?;
     let (base, rest): (Vec<usize>, Vec<usize>) =
         plan.order.iter().partition(|at| plan.set.packages[**at].base);
     let mut reused = Vec::new();
@@ -79,9 +82,10 @@ pub fn make_root(
         }
         stack = layer.stack;
     }
+    let twins = maker.twins;
     phases.end(None);
     phases.reused(Phase::Root, &reused);
-    Ok(Root { stack, reused })
+    Ok(Root { stack, reused, twins })
 }
 
 struct Maker<'a> {
@@ -89,9 +93,21 @@ struct Maker<'a> {
     request: &'a Request,
     plan: &'a Plan,
     phases: &'a mut Phases,
+    twins: Option<PathBuf>,
 }
 
 impl Maker<'_> {
+    /// Twins are in place before the first script runs.
+    fn lay_twins(&mut self) -> Result<(), JobError> {
+        let Some(plan) = &self.plan.acceleration else { return Ok(()) };
+        let members: Vec<usize> = (0..self.plan.set.packages.len()).collect();
+        let folders = self.unpacked(&members)?;
+        let names = self.plan.set.packages.iter().map(|package| package.name.clone());
+        let root: Vec<(String, PathBuf)> = names.zip(folders).collect();
+        self.twins = Some(super::accelerate::lay(self.session, self.request.arch, plan, &root)?);
+        Ok(())
+    }
+
     fn layer(
         &mut self,
         parent: Option<&Layer>,
@@ -395,7 +411,7 @@ impl Step<'_> {
                 mountpoint,
                 upper: Upper::Folder { upper: upper.clone(), work, volatile: true },
             },
-            mounts: Vec::new(),
+            mounts: self.maker.twins.iter().flat_map(|twins| super::accelerate::mounts(twins)).collect(),
             hostname: "archmill".to_owned(),
             binfmt: plan
                 .emulator

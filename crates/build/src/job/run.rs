@@ -55,6 +55,8 @@ pub(super) struct Opening<'a> {
     pub(super) upper: Upper,
     pub(super) emulator: Option<&'a Chosen>,
     pub(super) personality_32: bool,
+    /// The folder of twins.
+    pub(super) twins: Option<&'a Path>,
 }
 
 /// A sandbox over a root, with the build user and the gain-root client in place.
@@ -78,6 +80,7 @@ pub fn open_sandbox(
         upper,
         emulator: plan.emulator.as_ref(),
         personality_32: plan.personality_32,
+        twins: root.twins.as_deref(),
     };
     let sandbox = open(session, opening, work)?;
     prepare(&sandbox).during(Phase::Root)?;
@@ -123,10 +126,13 @@ fn start(
     session: &Session<'_>,
     opening: Opening<'_>,
     work: &WorkFolder,
-    mounts: Vec<Mount>,
+    mut mounts: Vec<Mount>,
 ) -> Result<Sandbox, JobError> {
+    let links = opening.twins.and_then(super::accelerate::layer);
+    let lower = links.into_iter().chain(opening.stack).collect();
+    mounts.extend(opening.twins.into_iter().flat_map(super::accelerate::mounts));
     let spec = SandboxSpec {
-        root: RootFs { lower: opening.stack, mountpoint: part(session, work, "mnt")?, upper: opening.upper },
+        root: RootFs { lower, mountpoint: part(session, work, "mnt")?, upper: opening.upper },
         mounts,
         hostname: "archmill".to_owned(),
         binfmt: opening

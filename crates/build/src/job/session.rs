@@ -41,6 +41,8 @@ pub struct Setup {
     pub qemu_suite: Option<String>,
     /// CPU to emulate.
     pub qemu_cpu: Option<String>,
+    /// Further rules for twins.
+    pub twin_rules: Vec<PathBuf>,
 }
 
 /// What is to be built, and how.
@@ -106,7 +108,7 @@ impl<'a> Session<'a> {
                 })
                 .during(Phase::Host)?;
         }
-        for name in ["unpacked", "layers", "work"] {
+        for name in ["unpacked", "layers", "work", "twins"] {
             let folder = session.folder(name);
             session
                 .map

@@ -1,5 +1,6 @@
 //! What took part in a build.
 
+use archmill_emulate::twins::AccelerationPlan;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ pub struct Inputs {
     /// What executed the target's programs, when that was not the CPU.
     #[serde(default)]
     pub emulator: Option<Emulator>,
+    /// Which twins were used and which were refused, if accelerated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceleration: Option<AccelerationPlan>,
     /// The machine.
     pub host: Host,
 }

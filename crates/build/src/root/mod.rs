@@ -21,5 +21,6 @@ pub mod manifest;
 pub mod materialise;
 pub mod store;
 pub mod tasks;
+pub mod twins;
 pub mod unpack;
 pub mod view;

@@ -21,6 +21,7 @@ pub const TASKS: &[(&str, archmill_sandbox::Task)] = &[
     ("root-compose", compose_task),
     ("root-skeleton", skeleton_task),
     ("root-remove", remove_task),
+    ("twins-lay", super::twins::lay_task),
 ];
 
 /// Arguments of `root-unpack`: packages to unpack side by side.

@@ -1,0 +1,240 @@
+//! Twins for a build root: the plan, and the folder that is mounted into the root.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use archmill_archive::{Expected, OpenedSuite, PoolFile, fetch_all};
+use archmill_deb::Arch;
+use archmill_emulate::twins::{AccelerationPlan, Installed, Offer, Offers, builtin, parse, plan};
+use archmill_emulate::{Architecture, find};
+use archmill_sandbox::cleanup::WorkFolder;
+use archmill_sandbox::{Mount, MountSource};
+use archmill_solve::{IndexText, InstallSet, Universe};
+use sha2::{Digest as _, Sha256};
+
+use super::emulator::{Chosen, host_arch};
+use super::error::{During as _, JobError};
+use super::session::Session;
+use crate::classify::Phase;
+use crate::report::Event;
+use crate::root::twins::{FORMAT, LINKS, LayArgs};
+
+/// The packages for this machine in the suites of a build.
+struct HostPackages {
+    universe: Universe,
+    arch: Arch,
+    /// URI of the archive that each index is from.
+    uris: Vec<String>,
+}
+
+impl Offers for HostPackages {
+    fn versions(&self, name: &str) -> Vec<Offer> {
+        let packages = self.universe.versions(name, &self.arch);
+        let of_host = packages.filter(|package| package.architecture() != "all");
+        of_host
+            .map(|package| {
+                let (source, source_version) = package.source();
+                let field = |name: &str| package.field(name).unwrap_or_default().to_owned();
+                let uri = self.uris.get(package.index_number()).map_or("", String::as_str);
+                Offer {
+                    name: package.name().to_owned(),
+                    version: package.version().to_owned(),
+                    source: source.to_owned(),
+                    source_version: source_version.to_owned(),
+                    depends: depends(&field("Pre-Depends"), &field("Depends")),
+                    built_using: field("Built-Using"),
+                    filename: format!("{uri}/{}", field("Filename")),
+                    size: field("Size").parse().unwrap_or(0),
+                    sha256: field("SHA256"),
+                    index: package.index_number(),
+                }
+            })
+            .collect()
+    }
+}
+
+fn depends(pre_depends: &str, depends: &str) -> String {
+    let parts: Vec<&str> = [pre_depends, depends].into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(", ")
+}
+
+/// The acceleration plan for a root.
+pub(super) fn acceleration(
+    session: &Session<'_>,
+    arch: &Architecture,
+    suites: &[OpenedSuite],
+    universe: &Universe,
+    set: &InstallSet,
+) -> Result<AccelerationPlan, JobError> {
+    let host = find(host_arch(session)).during(Phase::Host)?;
+    let offers = host_packages(session, host, suites)?;
+    let installed: Vec<Installed> = set
+        .packages
+        .iter()
+        .map(|package| {
+            let field = |name: &str| universe.package(package.id).field(name).unwrap_or_default();
+            Installed {
+                name: package.name.clone(),
+                version: package.version.clone(),
+                of_target: package.arch.as_str() == arch.debian,
+                source: package.source.clone(),
+                source_version: package.source_version.clone(),
+                depends: depends(field("Pre-Depends"), field("Depends")),
+            }
+        })
+        .collect();
+    let mut families = builtin().during(Phase::Host)?;
+    for path in &session.setup.twin_rules {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}")).during(Phase::Host)?;
+        families.push(parse(&name, &text).during(Phase::Host)?);
+    }
+    Ok(plan(arch, host, &installed, &offers, &families))
+}
+
+fn host_packages(session: &Session<'_>, host: &Architecture, suites: &[OpenedSuite]) -> Result<HostPackages, JobError> {
+    let arch: Arch = host.debian.parse().during(Phase::Host)?;
+    let archives = session.archives()?;
+    let (mut texts, mut uris, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+    for suite in suites {
+        session.check_cancelled(Phase::Indexes)?;
+        let opened =
+            archives.open(&suite.spec, host.debian, false, &session.progress()).during(Phase::Indexes)?;
+        for index in &opened.packages {
+            let text = fs::read_to_string(&index.path).during(Phase::Indexes)?;
+            texts.push(IndexText::new(text, opened.spec.suite.clone()).with_priority(opened.priority()));
+            uris.push(opened.spec.uri.clone());
+            hashes.push(index.sha256.clone());
+        }
+    }
+    let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
+    let universe = super::universe(&session.setup.cache, texts, &hashes, &arch, &[]);
+    Ok(HostPackages { universe, arch, uris })
+}
+
+impl Chosen {
+    /// The same emulator, which starts twins where there are some.
+    pub(super) fn with_twins(self, session: &Session<'_>) -> Result<Self, JobError> {
+        let name = self.program.file_name().unwrap_or_default().to_owned();
+        let folder = session.folder("twins").join(format!("emulator-{}-{FORMAT}", &self.emulator.sha256[..16]));
+        let program = folder.join(&name);
+        let code = archmill_dispatch::code();
+        // The code may have changed since: it is at the end of the file.
+        let current = fs::read(&program).is_ok_and(|bytes| bytes.ends_with(code));
+        if !current {
+            let qemu = fs::read(&self.program).during(Phase::Host)?;
+            let combined = archmill_dispatch::combine(&qemu).during(Phase::Host)?;
+            fs::create_dir_all(&folder).during(Phase::Host)?;
+            // Moved into place: another process may be running the old one.
+            let new = folder.join(format!("new-{}", std::process::id()));
+            write_program(&new, &combined)
+                .and_then(|()| fs::rename(&new, &program))
+                .map_err(|error| format!("cannot write {}: {error}", program.display()))
+                .during(Phase::Host)?;
+        }
+        Ok(Self { program, emulator: self.emulator })
+    }
+}
+
+fn write_program(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(path, bytes)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+/// The folder of twins for a root: from the cache, or made.
+pub(super) fn lay(
+    session: &Session<'_>,
+    arch: &Architecture,
+    plan: &AccelerationPlan,
+    root: &[(String, PathBuf)],
+) -> Result<PathBuf, JobError> {
+    let key = key(plan, root);
+    let place = session.folder("twins").join(&key);
+    if place.join("table").is_file() {
+        return Ok(place);
+    }
+    let mut offers: Vec<&Offer> = plan.twins.iter().map(|twin| &twin.offer).chain(&plan.libraries).collect();
+    // One package may stand in for several.
+    offers.sort_by(|a, b| a.sha256.cmp(&b.sha256));
+    offers.dedup_by(|a, b| a.sha256 == b.sha256);
+    fetch(session, &offers)?;
+    session.step(&format!("laying out {} twins", plan.twins.len()));
+    let work = WorkFolder::create(&session.folder("work"), &session.map).during(Phase::Root)?;
+    let folder = work.path().join("twins");
+    session.map.create_folder(&folder).during(Phase::Root)?;
+    let unpacked = |offer: &Offer| session.folder("unpacked").join(&offer.sha256);
+    let args = LayArgs {
+        twins: plan.twins.iter().map(|twin| (twin.clone(), unpacked(&twin.offer))).collect(),
+        libraries: plan.libraries.iter().map(unpacked).collect(),
+        root: root.to_vec(),
+        host: find(host_arch(session)).during(Phase::Host)?.triplet.to_owned(),
+        target: arch.triplet.to_owned(),
+        links: plan.links.clone(),
+        folder: folder.clone(),
+    };
+    let made = session.task("twins-lay", &args, &mut || {}).during(Phase::Root);
+    // Another process may have been faster; what it made is the same.
+    let moved = made.and_then(|()| match fs::rename(&folder, &place) {
+        Err(error) if !place.join("table").is_file() => {
+            Err(format!("cannot move twins to {}: {error}", place.display())).during(Phase::Root)
+        }
+        _ => Ok(()),
+    });
+    session.remove(&[work.path().to_owned()]).during(Phase::Root)?;
+    moved.map(|()| place)
+}
+
+fn key(plan: &AccelerationPlan, root: &[(String, PathBuf)]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("archmill twins {FORMAT}\n"));
+    hash.update(serde_json::to_vec(plan).unwrap_or_default());
+    for (name, folder) in root {
+        hash.update(format!("{name} {}\n", folder.display()));
+    }
+    hex::encode(&hash.finalize()[..16])
+}
+
+fn fetch(session: &Session<'_>, offers: &[&Offer]) -> Result<(), JobError> {
+    let folder = |offer: &Offer| session.folder("unpacked").join(&offer.sha256);
+    let missing: Vec<&&Offer> = offers.iter().filter(|offer| !folder(offer).join("manifest.json").is_file()).collect();
+    let files: Vec<PoolFile> = missing
+        .iter()
+        .map(|offer| PoolFile {
+            url: offer.filename.clone(),
+            expected: Expected { sha256: offer.sha256.clone(), size: offer.size },
+        })
+        .collect();
+    let pool = session.folder("pool");
+    let total = files.iter().filter(|file| !file.is_cached(&pool)).map(|file| file.expected.size).sum();
+    if total > 0 {
+        session.report.event(Event::Begin { what: "downloading twins", total, bytes: true });
+    }
+    let debs = fetch_all(&session.fetcher, &pool, &files, 6, &session.progress());
+    if total > 0 {
+        session.report.event(Event::End);
+    }
+    let debs = debs.during(Phase::FetchPackages)?;
+    let jobs: Vec<(PathBuf, PathBuf)> = debs.into_iter().zip(missing.iter().map(|offer| folder(offer))).collect();
+    super::roots::unpack_into(session, &jobs).during(Phase::Root)
+}
+
+/// The layer with what twins need in the root itself, if they need something.
+pub(super) fn layer(twins: &Path) -> Option<PathBuf> {
+    Some(twins.join(LINKS)).filter(|links| links.is_dir())
+}
+
+/// What a sandbox with twins has mounted.
+pub(super) fn mounts(twins: &Path) -> [Mount; 2] {
+    let target = |path: &str| PathBuf::from(path.trim_start_matches('/'));
+    [
+        Mount {
+            target: target(archmill_dispatch::PREFIX),
+            source: MountSource::Bind { from: twins.to_owned(), writable: false },
+        },
+        Mount {
+            target: target(archmill_dispatch::NOTES),
+            source: MountSource::Tmpfs { size: 4 << 20, mode: 0o755 },
+        },
+    ]
+}

@@ -1,0 +1,349 @@
+//! The folder of twins, as it is mounted into a root: programs and libraries for this machine, and the table of which
+//! stands in for which.
+//!
+//! Paths inside programs and libraries are those of a system that the root is not. Where they lead to libraries they
+//! are overwritten with paths of the same length into this folder.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use archmill_dispatch::{Entry, PREFIX, Rule, Table};
+use archmill_emulate::twins::{Condition, Twin};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::manifest::{Kind, Manifest};
+
+/// Bump when the way this folder is made changes.
+pub const FORMAT: u32 = 1;
+
+/// Arguments of `twins-lay`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LayArgs {
+    /// Twins, each with the folder of its unpacked package.
+    pub twins: Vec<(Twin, PathBuf)>,
+    /// Folders of further packages, for their libraries.
+    pub libraries: Vec<PathBuf>,
+    /// Names and folders of the packages of the root.
+    pub root: Vec<(String, PathBuf)>,
+    /// GNU triplet of this machine.
+    pub host: String,
+    /// GNU triplet of the target.
+    pub target: String,
+    /// Links that twins need in the root, and what they point to.
+    pub links: BTreeMap<String, String>,
+    /// Folder to make it in; empty.
+    pub folder: PathBuf,
+}
+
+/// A layer for the root, below the folder of twins.
+pub const LINKS: &str = "links";
+/// Where libraries are, below the prefix. Both have the length of what they replace.
+const LIBRARIES: &str = "usr/lib/amd64";
+const FOLDERS: [(&[u8], &[u8]); 2] = [
+    (b"/usr/lib/x86_64-linux-gnu", b"/dev/.twins/usr/lib/amd64"),
+    (b"/lib/x86_64-linux-gnu", b"/dev/.twins/lib/amd64"),
+];
+/// The name by which a program looks for itself leads to one that leads to the program that it stands for.
+const ITSELF: &[u8] = b"/proc/self/exe\0";
+const LOADER: &str = "ld-linux-x86-64.so.2";
+
+/// The task: makes the folder.
+pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> {
+    let args: LayArgs = serde_json::from_value(args).map_err(|error| error.to_string())?;
+    let mut layer = Layer { args: &args, owned: owned(&args.root)?, links: 0, entries: Vec::new() };
+    layer.folder("lib")?;
+    layer.folder(LIBRARIES)?;
+    symlink(&format!("../{LIBRARIES}"), &args.folder.join("lib/amd64"))?;
+    for (twin, folder) in &args.twins {
+        layer.twin(twin, folder)?;
+    }
+    for folder in &args.libraries {
+        layer.libraries(folder)?;
+    }
+    for (twin, _) in &args.twins {
+        layer.from_target(twin)?;
+    }
+    for (link, target) in &args.links {
+        let path = Path::new(LINKS).join(link);
+        layer.parents(&path)?;
+        symlink(target, &args.folder.join(path))?;
+    }
+    if !args.folder.join(LIBRARIES).join(LOADER).exists() {
+        return Err(format!("the libraries of twins have no {LOADER}"));
+    }
+    let table = Table {
+        entries: std::mem::take(&mut layer.entries),
+        loader: format!("{PREFIX}/{LIBRARIES}/{LOADER}"),
+        // Libraries that are to be loaded into a program are the target's.
+        rules: vec![Rule::VariableSet("LD_PRELOAD".to_owned()), Rule::VariableSet("LD_AUDIT".to_owned())],
+    };
+    let path = args.folder.join("table");
+    std::fs::write(&path, table.encode()).map_err(at("write", &path))?;
+    Ok(Value::from(table.entries.len()))
+}
+
+/// A file of a package in the root.
+struct Owned {
+    package: String,
+    source: PathBuf,
+    size: u64,
+    mtime: i64,
+}
+
+fn owned(root: &[(String, PathBuf)]) -> Result<HashMap<PathBuf, Owned>, String> {
+    let mut owned = HashMap::new();
+    for (package, folder) in root {
+        for entry in manifest(folder)?.entries {
+            if entry.kind == Kind::File {
+                let path = merged(entry.path.as_path());
+                let source = folder.join("files").join(entry.path.as_path());
+                owned.insert(path, Owned { package: package.clone(), source, size: entry.size, mtime: entry.mtime });
+            }
+        }
+    }
+    Ok(owned)
+}
+
+fn manifest(folder: &Path) -> Result<Manifest, String> {
+    let path = folder.join("manifest.json");
+    let json = std::fs::read(&path).map_err(at("read", &path))?;
+    serde_json::from_slice(&json).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The path on a system where /bin, /sbin and /lib lead to /usr.
+fn merged(path: &Path) -> PathBuf {
+    let first = path.components().next();
+    let moved = ["bin", "sbin", "lib", "lib64"].iter().any(|name| first == Some(std::path::Component::Normal(name.as_ref())));
+    if moved { Path::new("usr").join(path) } else { path.to_owned() }
+}
+
+struct Layer<'a> {
+    args: &'a LayArgs,
+    owned: HashMap<PathBuf, Owned>,
+    links: usize,
+    entries: Vec<Entry>,
+}
+
+impl Layer<'_> {
+    fn twin(&mut self, twin: &Twin, folder: &Path) -> Result<(), String> {
+        self.libraries(folder)?;
+        let (programs, except, data) = (globs(&twin.programs), globs(&twin.except), globs(&twin.data));
+        for entry in manifest(folder)?.entries {
+            let path = merged(entry.path.as_path());
+            let source = folder.join("files").join(entry.path.as_path());
+            if entry.kind != Kind::File {
+                continue;
+            }
+            if data.iter().any(|glob| matches(glob, &path)) {
+                self.file(&source, &path, None)?;
+            }
+            let named = programs.iter().any(|glob| matches(glob, &path)) && !except.iter().any(|glob| matches(glob, &path));
+            let Some(own) = moved(&path, &twin.moved).filter(|_| named) else { continue };
+            let Some(known) = self.owned.get(Path::new(&own)).filter(|known| known.package == twin.package) else { continue };
+            if !is_program(&source) {
+                continue;
+            }
+            self.entries.push(Entry {
+                path: format!("/{own}"),
+                size: known.size,
+                mtime: known.mtime,
+                program: format!("{PREFIX}/{}", path.display()),
+                rules: twin.rules.iter().map(rule).collect(),
+                environment: twin.environment.clone(),
+            });
+            self.file(&source, &path, Some(&own))?;
+        }
+        Ok(())
+    }
+
+    /// What a package has in this machine's library folder.
+    fn libraries(&mut self, folder: &Path) -> Result<(), String> {
+        let below = Path::new("usr/lib").join(&self.args.host);
+        for entry in manifest(folder)?.entries {
+            let path = merged(entry.path.as_path());
+            let Ok(rest) = path.strip_prefix(&below) else { continue };
+            let to = Path::new(LIBRARIES).join(rest);
+            match &entry.kind {
+                Kind::Directory => self.folder(&to.to_string_lossy())?,
+                Kind::File => self.file(&folder.join("files").join(entry.path.as_path()), &to, None)?,
+                Kind::Symlink(target) if target.as_path().is_relative() => {
+                    self.parents(&to)?;
+                    symlink(&target.as_path().to_string_lossy(), &self.args.folder.join(&to))?;
+                }
+                Kind::Symlink(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Files of the target that tell of the machine.
+    fn from_target(&mut self, twin: &Twin) -> Result<(), String> {
+        let target = Path::new("usr/lib").join(&self.args.target);
+        let globs = globs(&twin.from_target);
+        let found: BTreeMap<PathBuf, PathBuf> = self
+            .owned
+            .iter()
+            .filter(|(path, _)| globs.iter().any(|glob| matches(glob, path)))
+            .filter_map(|(path, own)| Some((Path::new(LIBRARIES).join(path.strip_prefix(&target).ok()?), own.source.clone())))
+            .collect();
+        for (to, source) in found {
+            let full = self.args.folder.join(&to);
+            if full.exists() {
+                std::fs::remove_file(&full).map_err(at("remove", &full))?;
+            }
+            self.parents(&to)?;
+            place(&source, &full)?;
+        }
+        Ok(())
+    }
+
+    /// A file in its place, with paths in it made right.
+    fn file(&mut self, source: &Path, to: &Path, stands_for: Option<&str>) -> Result<(), String> {
+        self.parents(to)?;
+        let full = self.args.folder.join(to);
+        if full.exists() {
+            return Ok(());
+        }
+        if !is_program(source) {
+            return place(source, &full);
+        }
+        let mut bytes = std::fs::read(source).map_err(at("read", source))?;
+        let mut changed = redirect(&mut bytes);
+        if let Some(own) = stands_for {
+            changed |= self.itself(&mut bytes, own)?;
+        }
+        if !changed {
+            return place(source, &full);
+        }
+        std::fs::write(&full, bytes).map_err(at("write", &full))?;
+        let mode = std::fs::metadata(source).map_err(at("look at", source))?.permissions().mode() & 0o755;
+        std::fs::set_permissions(&full, std::fs::Permissions::from_mode(mode)).map_err(at("set the mode of", &full))
+    }
+
+    fn itself(&mut self, bytes: &mut [u8], own: &str) -> Result<bool, String> {
+        let found = places(bytes, ITSELF);
+        if found.is_empty() {
+            return Ok(false);
+        }
+        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let name = [DIGITS[self.links / 36 % 36], DIGITS[self.links % 36]];
+        self.links += 1;
+        let name = String::from_utf8_lossy(&name).into_owned();
+        symlink(&format!("/{own}"), &self.args.folder.join(&name))?;
+        let path = format!("{PREFIX}/{name}\0");
+        for at in found {
+            bytes[at..at + ITSELF.len()].copy_from_slice(path.as_bytes());
+        }
+        Ok(true)
+    }
+
+    fn parents(&self, path: &Path) -> Result<(), String> {
+        path.parent().map_or(Ok(()), |parent| self.folder(&parent.to_string_lossy()))
+    }
+
+    fn folder(&self, path: &str) -> Result<(), String> {
+        let full = self.args.folder.join(path);
+        std::fs::create_dir_all(&full).map_err(at("make", &full))
+    }
+}
+
+/// Overwrites paths of library folders; tells whether there were any.
+fn redirect(bytes: &mut [u8]) -> bool {
+    let mut changed = false;
+    for (from, to) in FOLDERS {
+        for at in places(bytes, from) {
+            // In the middle of another path it means something else.
+            let inside = at > 0 && matches!(bytes[at - 1], b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/');
+            if !inside {
+                bytes[at..at + to.len()].copy_from_slice(to);
+                changed = true;
+            }
+        }
+    }
+    changed
+}
+
+fn places(bytes: &[u8], wanted: &[u8]) -> Vec<usize> {
+    memchr::memmem::find_iter(bytes, wanted).collect()
+}
+
+/// The path of the program that a twin's file stands in for.
+fn moved(path: &Path, moves: &[(String, String)]) -> Option<String> {
+    let text = path.to_str()?;
+    let found = moves.iter().find_map(|(from, to)| Some(format!("{to}{}", text.strip_prefix(from.as_str())?)));
+    Some(found.unwrap_or_else(|| text.to_owned()))
+}
+
+fn globs(patterns: &[String]) -> Vec<glob::Pattern> {
+    patterns.iter().filter_map(|pattern| glob::Pattern::new(pattern).ok()).collect()
+}
+
+fn matches(glob: &glob::Pattern, path: &Path) -> bool {
+    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+    glob.matches_path_with(path, options)
+}
+
+fn rule(condition: &Condition) -> Rule {
+    match condition.clone() {
+        Condition::Argument(text) => Rule::ArgumentIs(text),
+        Condition::ArgumentStarts(text) => Rule::ArgumentStarts(text),
+        Condition::ArgumentEnds(text) => Rule::ArgumentEnds(text),
+        Condition::ArgumentHas(text) => Rule::ArgumentHas(text),
+        Condition::Variable(name) => Rule::VariableSet(name),
+        Condition::VariableHas(name, part) => Rule::VariableHas(name, part),
+        Condition::Only(text) => Rule::OnlyFirstStarts(text),
+        Condition::Replace(from, to) => Rule::ReplaceArgument(from, to),
+    }
+}
+
+fn is_program(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok()) && &magic == b"\x7fELF"
+}
+
+/// The same file at another place.
+fn place(from: &Path, to: &Path) -> Result<(), String> {
+    if std::fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    std::fs::copy(from, to).map(|_| ()).map_err(at("copy", from))
+}
+
+fn symlink(target: &str, path: &Path) -> Result<(), String> {
+    match std::os::unix::fs::symlink(target, path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(at("make link", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn at(what: &'static str, path: &Path) -> impl Fn(std::io::Error) -> String {
+    let path = path.display().to_string();
+    move |error| format!("cannot {what} {path}: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_libraries_are_replaced_by_such_of_the_same_length() {
+        assert!(FOLDERS.iter().all(|(from, to)| from.len() == to.len()));
+        assert_eq!(ITSELF.len(), PREFIX.len() + 4);
+        let mut text = b"\0/usr/lib/x86_64-linux-gnu/perl\0/lib/x86_64-linux-gnu/\0/usr/local/lib/x86_64-linux-gnu\0".to_vec();
+        assert!(redirect(&mut text));
+        assert_eq!(
+            String::from_utf8_lossy(&text),
+            "\0/dev/.twins/usr/lib/amd64/perl\0/dev/.twins/lib/amd64/\0/usr/local/lib/x86_64-linux-gnu\0"
+        );
+    }
+
+    #[test]
+    fn a_program_may_stand_for_one_elsewhere() {
+        let moves = [("usr/lib/gcc-cross/".to_owned(), "usr/lib/gcc/".to_owned())];
+        assert_eq!(moved(Path::new("usr/lib/gcc-cross/t/12/cc1"), &moves).unwrap(), "usr/lib/gcc/t/12/cc1");
+        assert_eq!(merged(Path::new("bin/dash")), Path::new("usr/bin/dash"));
+    }
+}

@@ -1,0 +1,140 @@
+//! Rules of an entry: when the emulated program runs all the same, and what the twin is told.
+
+use crate::Table;
+use crate::format::{self, HEADER_SIZE};
+use crate::stack::Stack;
+use crate::sys;
+
+/// A list in the table: its length, and its first word.
+unsafe fn list(table: &Table, record: *const u8, at: usize) -> (usize, *const u8) {
+    let offset = record.add(at).cast::<u32>().read_unaligned() as usize;
+    if offset < HEADER_SIZE || offset + 4 > table.size {
+        return (0, table.start);
+    }
+    let start = table.start.add(offset);
+    (start.cast::<u32>().read_unaligned() as usize, start.add(4))
+}
+
+/// Why the twin may not run.
+pub unsafe fn against(stack: &Stack, table: &Table, entry: *const u8) -> Option<*const u8> {
+    match check(stack, table, table.start, format::COMMON) {
+        Some(reason) => Some(reason),
+        None => check(stack, table, entry, format::RULES),
+    }
+}
+
+unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> Option<*const u8> {
+    let (count, first) = list(table, record, at);
+    let (mut wanted, mut found) = (None, false);
+    let mut number = 0;
+    while number < count {
+        let rule = first.add(number * 12);
+        let kind = rule.cast::<u32>().read_unaligned();
+        let text = table.string(rule, 4)?;
+        let met = match kind {
+            format::VARIABLE_SET => match stack.variable(text) {
+                Some(value) => *value != 0,
+                None => false,
+            },
+            format::VARIABLE_HAS => match (stack.variable(text), table.string(rule, 8)) {
+                (Some(value), Some(part)) => sys::has(value, part),
+                _ => false,
+            },
+            format::ONLY_FIRST_STARTS => {
+                wanted = Some(text);
+                let argument = *stack.arguments().add(1);
+                found |= stack.argc() > 3 && sys::starts(argument, text);
+                false
+            }
+            format::REPLACE_ARGUMENT => false,
+            _ => argument_meets(stack, kind, text),
+        };
+        if met {
+            return Some(text);
+        }
+        number += 1;
+    }
+    if found { None } else { wanted }
+}
+
+unsafe fn argument_meets(stack: &Stack, kind: u32, text: *const u8) -> bool {
+    let mut argument = stack.arguments().add(1);
+    while !(*argument).is_null() {
+        let meets = match kind {
+            format::ARGUMENT_IS => sys::equal(*argument, text),
+            format::ARGUMENT_STARTS => sys::starts(*argument, text),
+            format::ARGUMENT_ENDS => sys::ends(*argument, text),
+            format::ARGUMENT_HAS => sys::has(*argument, text),
+            _ => false,
+        };
+        if meets {
+            return true;
+        }
+        argument = argument.add(1);
+    }
+    false
+}
+
+/// Adds what the twin is told.
+pub unsafe fn environment(stack: &mut Stack, table: &Table, entry: *const u8) {
+    let (count, first) = list(table, entry, format::ENVIRONMENT);
+    if count > 0 {
+        stack.add(count, |number| {
+            table.start.add(first.add(number * 4).cast::<u32>().read_unaligned() as usize)
+        });
+    }
+}
+
+/// Takes out what an earlier twin was told and handed on.
+pub unsafe fn strip(stack: &mut Stack, table: &Table) {
+    let (count, first) = list(table, table.start, format::STRIP);
+    let mut number = 0;
+    while number < count {
+        let text = table.start.add(first.add(number * 4).cast::<u32>().read_unaligned() as usize);
+        let mut at = stack.environment;
+        while !(*at).is_null() && !sys::equal(*at, text) {
+            at = at.add(1);
+        }
+        if !(*at).is_null() {
+            stack.remove(at);
+        }
+        number += 1;
+    }
+}
+
+/// Replaces arguments.
+pub unsafe fn arguments(stack: &mut Stack, table: &Table, entry: *const u8) {
+    let (count, first) = list(table, entry, format::RULES);
+    let mut number = 0;
+    while number < count {
+        let rule = first.add(number * 12);
+        if rule.cast::<u32>().read_unaligned() == format::REPLACE_ARGUMENT
+            && let (Some(from), Some(to)) = (table.string(rule, 4), table.string(rule, 8))
+        {
+            let mut argument = stack.arguments().add(1);
+            while !(*argument).is_null() {
+                if sys::equal(*argument, from) {
+                    *argument = to;
+                    stack.keeps_table = true;
+                }
+                argument = argument.add(1);
+            }
+        }
+        number += 1;
+    }
+}
+
+/// Notes a choice: the program and what spoke against its twin, one line. The write is one call, so that lines of
+/// several processes do not mix.
+pub unsafe fn log(_: &Table, path: *const u8, reason: *const u8) {
+    let Some(file) = sys::open_to_append(format::CHOICES_PATH.as_ptr()) else { return };
+    let mut line = core::mem::MaybeUninit::<[u8; 2048]>::uninit();
+    let start = line.as_mut_ptr().cast::<u8>();
+    let (first, second) = (sys::length(path).min(1024), sys::length(reason).min(900));
+    sys::copy_bytes(path, start, first);
+    *start.add(first) = b'\t';
+    sys::copy_bytes(reason, start.add(first + 1), second);
+    *start.add(first + 1 + second) = b'\n';
+    sys::write(file, start, first + second + 2);
+    sys::close(file);
+}

@@ -1,0 +1,30 @@
+//! Twins in place of emulated programs, chosen as each program starts.
+//!
+//! The kernel hands every program of a foreign architecture to QEMU (binfmt_misc). [`combine`] puts a small piece of
+//! code before QEMU's own, which looks the program up in a table ([`Table`]): where it has a *twin*, the same program
+//! for this machine, that is mapped and entered in place of QEMU. So no file of a root is replaced: whatever reads,
+//! copies, renames, upgrades or removes a program deals with the target's own file, and a program that is not the very
+//! one in the table (path, size and modification time) is emulated.
+//!
+//! The code is in `program/`, compiled apart by `build.rs`. It is the reason for this being a crate: it has no standard
+//! library, and is the one place besides the sandbox with `unsafe`.
+#![forbid(unsafe_code)]
+
+mod combine;
+mod format;
+mod table;
+
+pub use combine::{CombineError, combine};
+pub use table::{Entry, Rule, Table};
+
+/// Where the twins are, inside a root.
+pub const PREFIX: &str = "/dev/.twins";
+/// The code that [`combine`] adds; a combined emulator ends with it.
+pub fn code() -> &'static [u8] {
+    combine::CODE
+}
+
+/// A folder for notes of the code that chooses.
+pub const NOTES: &str = "/dev/.twins.log";
+/// The file in [`NOTES`] that has a line for each time that a rule was against a twin: program, tab, what in the rule met.
+pub const CHOICES: &str = "/dev/.twins.log/choices";

@@ -1,0 +1,195 @@
+//! Rules for twins: files in TOML, see `rules/README.md`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::table::Architecture;
+
+/// A file of rules.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Family {
+    /// Name.
+    pub family: String,
+    /// Why these may be replaced.
+    #[serde(default)]
+    pub about: String,
+    /// Rules.
+    #[serde(default)]
+    pub twin: Vec<Given>,
+}
+
+/// A rule for a package.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Given {
+    /// Package in the root.
+    pub package: String,
+    /// Package for this machine.
+    pub twin: Option<String>,
+    /// Files of the twin.
+    pub programs: Vec<String>,
+    /// But not these.
+    pub except: Vec<String>,
+    /// Only where pointers have the size of this machine's.
+    pub same_word_size: bool,
+    /// The twin is of another source and names that of the package in Built-Using.
+    pub cross: bool,
+    /// Packages of the root that depend on a name that begins like this need a twin too.
+    pub modules: Option<String>,
+    /// Further files of the twin.
+    pub data: Vec<String>,
+    /// Files of the target in place of the twin's.
+    pub from_target: Vec<String>,
+    /// Beginnings of paths: of the twin, and of the program that it replaces.
+    pub moved: Vec<(String, String)>,
+    /// Links that the twin needs in the root.
+    pub links: BTreeMap<String, String>,
+    /// Variables for the twin alone.
+    pub environment: BTreeMap<String, String>,
+    /// When the emulated program runs.
+    pub unless: Vec<Unless>,
+    /// The emulated program runs unless the first argument begins like one of these.
+    pub only: Vec<String>,
+    /// Arguments that are replaced.
+    pub arguments: BTreeMap<String, String>,
+}
+
+/// Something that speaks against a twin when a program starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Unless {
+    /// An argument is this.
+    pub argument: Option<String>,
+    /// An argument begins like this.
+    pub argument_starts: Option<String>,
+    /// An argument ends like this.
+    pub argument_ends: Option<String>,
+    /// An argument has this in it.
+    pub argument_has: Option<String>,
+    /// A variable is set and not empty.
+    pub variable: Option<String>,
+    /// With `variable`: its value has this in it.
+    pub has: Option<String>,
+}
+
+/// Rules that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("rules for twins, {file}: {reason}")]
+pub struct FamilyError {
+    file: String,
+    reason: String,
+}
+
+const BUILTIN: &[(&str, &str)] = &[
+    ("shells.toml", include_str!("../../rules/shells.toml")),
+    ("core.toml", include_str!("../../rules/core.toml")),
+    ("make.toml", include_str!("../../rules/make.toml")),
+    ("dpkg.toml", include_str!("../../rules/dpkg.toml")),
+    ("binutils.toml", include_str!("../../rules/binutils.toml")),
+    ("gcc.toml", include_str!("../../rules/gcc.toml")),
+    ("perl.toml", include_str!("../../rules/perl.toml")),
+];
+
+/// The rules that come with archmill.
+pub fn builtin() -> Result<Vec<Family>, FamilyError> {
+    BUILTIN.iter().map(|(file, text)| parse(file, text)).collect()
+}
+
+/// Reads a file of rules; `file` is for messages.
+pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
+    let failed = |reason: String| FamilyError { file: file.to_owned(), reason };
+    let family: Family = toml::from_str(text).map_err(|error| failed(error.to_string()))?;
+    for given in &family.twin {
+        if given.package.is_empty() {
+            return Err(failed("a [[twin]] names no package".to_owned()));
+        }
+        let patterns = [&given.programs, &given.except, &given.data, &given.from_target];
+        for pattern in patterns.into_iter().flatten() {
+            if pattern.starts_with('/') {
+                return Err(failed(format!("{}: {pattern:?} begins with a slash; leave it out", given.package)));
+            }
+            glob::Pattern::new(pattern)
+                .map_err(|error| failed(format!("{}: {pattern:?}: {error}", given.package)))?;
+        }
+        if given.unless.iter().any(|unless| unless.count() != 1) {
+            return Err(failed(format!("{}: each entry of unless has one condition", given.package)));
+        }
+    }
+    Ok(family)
+}
+
+impl Unless {
+    fn count(&self) -> usize {
+        let all = [&self.argument, &self.argument_starts, &self.argument_ends, &self.argument_has, &self.variable];
+        all.into_iter().flatten().count()
+    }
+}
+
+/// What stands for the target in rules.
+#[derive(Debug, Clone)]
+pub(super) struct Words {
+    triplet: String,
+    digits: String,
+}
+
+impl Words {
+    pub(super) fn new(arch: &Architecture) -> Self {
+        Self { triplet: arch.triplet.to_owned(), digits: String::new() }
+    }
+
+    pub(super) fn fill(&self, text: &str) -> String {
+        let (cpu, system) = self.triplet.split_once('-').unwrap_or((&self.triplet, ""));
+        text.replace("{triplet}", &self.triplet)
+            .replace("{cpu}", cpu)
+            .replace("{system}", system)
+            .replace("{prefix}", "/dev/.twins")
+            .replace('#', &self.digits)
+    }
+
+    /// Whether `name` is what `pattern` means; then with the digits that `#` stands for.
+    pub(super) fn matching(&self, pattern: &str, name: &str) -> Option<Self> {
+        let pattern = Self { digits: "#".to_owned(), ..self.clone() }.fill(pattern);
+        let Some((before, behind)) = pattern.split_once('#') else {
+            return (pattern == name).then(|| self.clone());
+        };
+        let digits = name.strip_prefix(before)?.strip_suffix(behind)?;
+        let numeric = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        numeric.then(|| Self { digits: digits.to_owned(), ..self.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::find;
+
+    #[test]
+    fn what_comes_with_archmill_can_be_read() {
+        assert!(builtin().unwrap().len() > 5);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, part) in [
+            ("family = 1", "invalid type"),
+            ("family = \"x\"\n[[twin]]\n", "names no package"),
+            ("family = \"x\"\n[[twin]]\npackage = \"p\"\nprogramms = []\n", "programms"),
+            ("family = \"x\"\n[[twin]]\npackage = \"p\"\nprograms = [\"/usr/bin/p\"]\n", "begins with a slash"),
+            ("family = \"x\"\n[[twin]]\npackage = \"p\"\nunless = [{}]\n", "one condition"),
+        ] {
+            let message = parse("own.toml", text).unwrap_err().to_string();
+            assert!(message.contains("own.toml") && message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn digits_stand_for_a_version() {
+        let words = Words::new(find("arm64").unwrap());
+        let with = words.matching("gcc-#-{triplet}", "gcc-14-aarch64-linux-gnu").unwrap();
+        assert_eq!(with.fill("cpp-#-{triplet}"), "cpp-14-aarch64-linux-gnu");
+        assert!(words.matching("gcc-#", "gcc-14-base").is_none());
+        assert_eq!(words.fill("{cpu}-unknown-{system}"), "aarch64-unknown-linux-gnu");
+    }
+}

@@ -1,0 +1,288 @@
+//! The acceleration plan.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+
+use archmill_deb::Relations;
+use serde::{Deserialize, Serialize};
+
+use super::family::{Family, Given, Unless, Words};
+use super::offers::{Installed, Offer, Offers};
+use crate::table::Architecture;
+
+/// Which twins are used, and which are not and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccelerationPlan {
+    /// Packages with programs that stand in for those of the root.
+    pub twins: Vec<Twin>,
+    /// Packages whose libraries these load.
+    pub libraries: Vec<Offer>,
+    /// What rules name and is not used.
+    pub refused: Vec<Refusal>,
+    /// Links that twins need in the root, and what they point to.
+    pub links: BTreeMap<String, String>,
+}
+
+/// A package and its twin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Twin {
+    /// The package in the root.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// The family of the rule.
+    pub family: String,
+    /// The package in its place.
+    pub offer: Offer,
+    /// Files of it.
+    pub programs: Vec<String>,
+    /// But not these.
+    pub except: Vec<String>,
+    /// Further files.
+    pub data: Vec<String>,
+    /// Files of the target that stand in for its own.
+    pub from_target: Vec<String>,
+    /// Beginnings of its paths, and of those of the programs that are replaced.
+    pub moved: Vec<(String, String)>,
+    /// Variables.
+    pub environment: Vec<(String, String)>,
+    /// What speaks against it at a start.
+    #[serde(default)]
+    pub rules: Vec<Condition>,
+}
+
+/// A decision at each start of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Not with this argument.
+    Argument(String),
+    /// Not with an argument that begins like this.
+    ArgumentStarts(String),
+    /// Not with an argument that ends like this.
+    ArgumentEnds(String),
+    /// Not with an argument that has this in it.
+    ArgumentHas(String),
+    /// Not where a variable is set.
+    Variable(String),
+    /// Not where a variable has this in its value.
+    VariableHas(String, String),
+    /// Only with a first argument like this.
+    Only(String),
+    /// The first string becomes the second.
+    Replace(String, String),
+}
+
+/// A twin that is not used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The package in the root.
+    pub package: String,
+    /// The family of the rule.
+    pub family: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Decides which packages of a root have twins. No I/O; the same input gives the same plan.
+pub fn plan(
+    arch: &Architecture,
+    host: &Architecture,
+    installed: &[Installed],
+    offers: &dyn Offers,
+    families: &[Family],
+) -> AccelerationPlan {
+    let mut planner = Planner {
+        arch,
+        host,
+        root: installed.iter().map(|package| (package.name.as_str(), package)).collect(),
+        installed,
+        offers,
+        known: HashMap::new(),
+    };
+    let mut plan = AccelerationPlan::default();
+    let mut libraries: BTreeMap<String, Offer> = BTreeMap::new();
+    let mut seen = HashSet::new();
+    let words = Words::new(arch);
+    // A later rule for a package wins over an earlier one.
+    for (family, given) in families.iter().rev().flat_map(|family| family.twin.iter().rev().map(move |twin| (family, twin))) {
+        for package in installed.iter().filter(|package| package.of_target) {
+            let Some(words) = words.matching(&given.package, &package.name) else { continue };
+            if given.programs.is_empty() || !seen.insert(package.name.clone()) {
+                continue;
+            }
+            match planner.twin(package, given, &words) {
+                Ok((offer, needed)) => {
+                    libraries.extend(needed.into_iter().map(|offer| (offer.name.clone(), offer)));
+                    plan.links.extend(given.links.iter().map(|(link, to)| (words.fill(link), words.fill(to))));
+                    plan.twins.push(twin(package, &family.family, given, &words, offer));
+                }
+                Err(reason) => plan.refused.push(Refusal {
+                    package: format!("{} {}", package.name, package.version),
+                    family: family.family.clone(),
+                    reason,
+                }),
+            }
+        }
+    }
+    plan.twins.sort_by(|a, b| a.package.cmp(&b.package));
+    plan.refused.sort_by(|a, b| a.package.cmp(&b.package));
+    let own: HashSet<&str> = plan.twins.iter().map(|twin| twin.offer.name.as_str()).collect();
+    plan.libraries = libraries.into_values().filter(|offer| !own.contains(offer.name.as_str())).collect();
+    plan
+}
+
+fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: Offer) -> Twin {
+    let fill = |list: &[String]| list.iter().map(|text| words.fill(text)).collect();
+    let mut rules: Vec<Condition> = given.unless.iter().filter_map(|unless| condition(unless, words)).collect();
+    rules.extend(given.only.iter().map(|text| Condition::Only(words.fill(text))));
+    rules.extend(given.arguments.iter().map(|(from, to)| Condition::Replace(words.fill(from), words.fill(to))));
+    Twin {
+        package: package.name.clone(),
+        version: package.version.clone(),
+        family: family.to_owned(),
+        offer,
+        programs: fill(&given.programs),
+        except: fill(&given.except),
+        data: fill(&given.data),
+        from_target: fill(&given.from_target),
+        moved: given.moved.iter().map(|(twin, own)| (words.fill(twin), words.fill(own))).collect(),
+        environment: given.environment.iter().map(|(name, value)| (name.clone(), words.fill(value))).collect(),
+        rules,
+    }
+}
+
+fn condition(unless: &Unless, words: &Words) -> Option<Condition> {
+    let fill = |text: &Option<String>| text.as_ref().map(|text| words.fill(text));
+    if let (Some(name), Some(part)) = (&unless.variable, &unless.has) {
+        return Some(Condition::VariableHas(name.clone(), words.fill(part)));
+    }
+    fill(&unless.argument)
+        .map(Condition::Argument)
+        .or_else(|| fill(&unless.argument_starts).map(Condition::ArgumentStarts))
+        .or_else(|| fill(&unless.argument_ends).map(Condition::ArgumentEnds))
+        .or_else(|| fill(&unless.argument_has).map(Condition::ArgumentHas))
+        .or_else(|| fill(&unless.variable).map(Condition::Variable))
+}
+
+struct Planner<'a> {
+    arch: &'a Architecture,
+    host: &'a Architecture,
+    root: HashMap<&'a str, &'a Installed>,
+    installed: &'a [Installed],
+    offers: &'a dyn Offers,
+    /// What there is of a name, as far as it was asked for.
+    known: HashMap<String, Rc<[Offer]>>,
+}
+
+impl Planner<'_> {
+    /// The twin of a package, and the packages that it needs besides.
+    fn twin(&mut self, package: &Installed, given: &Given, words: &Words) -> Result<(Offer, Vec<Offer>), String> {
+        if given.same_word_size && self.arch.bits != self.host.bits {
+            return Err(format!(
+                "it has the size of a pointer compiled in: {} bits for {}, {} for {}",
+                self.arch.bits, self.arch.debian, self.host.bits, self.host.debian
+            ));
+        }
+        if self.arch.endian != self.host.endian {
+            return Err(format!("{} has another byte order than {}", self.arch.debian, self.host.debian));
+        }
+        let name = given.twin.as_ref().map_or_else(|| package.name.clone(), |name| words.fill(name));
+        let offer = if given.cross { self.cross(package, &name)? } else { self.same(package, &name)? };
+        let mut wanted = vec![offer.clone()];
+        if let Some(prefix) = &given.modules {
+            for module in self.installed {
+                if module.of_target && module.name != package.name && names(&module.depends).any(|name| name.starts_with(prefix)) {
+                    let twin = self
+                        .same(module, &module.name)
+                        .map_err(|reason| format!("{} has modules for it, and {reason}", module.name))?;
+                    wanted.push(twin);
+                }
+            }
+        }
+        let needed = self.closure(&wanted)?;
+        Ok((offer, wanted.into_iter().skip(1).chain(needed).collect()))
+    }
+
+    fn versions(&mut self, name: &str) -> Rc<[Offer]> {
+        let offers = self.offers;
+        self.known.entry(name.to_owned()).or_insert_with(|| offers.versions(name).into()).clone()
+    }
+
+    /// Of the same version of the same source.
+    fn same(&mut self, package: &Installed, name: &str) -> Result<Offer, String> {
+        let host = self.host.debian;
+        let offers = self.versions(name);
+        let equal = offers
+            .iter()
+            .find(|offer| offer.source == package.source && offer.source_version == package.source_version);
+        equal.cloned().ok_or_else(|| match offers.first() {
+            Some(other) => format!(
+                "{name} for {host} is of {} {}, and the root has {} {}",
+                other.source, other.source_version, package.source, package.source_version
+            ),
+            None => format!("there is no {name} for {host}"),
+        })
+    }
+
+    /// Of another source that was built using the very version.
+    fn cross(&mut self, package: &Installed, name: &str) -> Result<Offer, String> {
+        let host = self.host.debian;
+        let wanted = format!("{} (= {})", package.source, package.source_version);
+        let offers = self.versions(name);
+        let equal = offers.iter().find(|offer| offer.built_using.split(',').any(|using| using.trim() == wanted));
+        equal.cloned().ok_or_else(|| match offers.first() {
+            Some(other) => format!(
+                "{name} {} for {host} was built using {}, and the root has {} {}; build the one in step with: archmill toolchain build {} --for {}",
+                other.version,
+                if other.built_using.is_empty() { "nothing that it names" } else { &other.built_using },
+                package.source,
+                package.source_version,
+                package.source,
+                self.arch.debian,
+            ),
+            None => format!("there is no {name} for {host}"),
+        })
+    }
+
+    /// The libraries that packages load, each of the version in the root where the root has it.
+    fn closure(&mut self, start: &[Offer]) -> Result<Vec<Offer>, String> {
+        let mut queue: VecDeque<Offer> = start.iter().cloned().collect();
+        let mut seen: HashSet<String> = start.iter().map(|offer| offer.name.clone()).collect();
+        let mut found = Vec::new();
+        while let Some(offer) = queue.pop_front() {
+            let groups = Relations::parse(&offer.depends).map_err(|error| format!("{}: {error}", offer.name))?;
+            for group in groups.0 {
+                let installed = group.iter().find_map(|relation| self.root.get(relation.name.as_str()).copied());
+                let Some(name) = installed.map(|package| package.name.clone()).or_else(|| Some(group.first()?.name.clone()))
+                else {
+                    continue;
+                };
+                if !is_library(&name) || !seen.insert(name.clone()) {
+                    continue;
+                }
+                let library = match installed {
+                    Some(package) if !package.of_target => None,
+                    Some(package) => Some(self.same(package, &name)?),
+                    None => self.versions(&name).first().cloned(),
+                };
+                if let Some(library) = library {
+                    found.push(library.clone());
+                    queue.push_back(library);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Policy 8.1: packages of shared libraries are named after these; zlib is the exception.
+fn is_library(name: &str) -> bool {
+    (name.starts_with("lib") && !name.ends_with("-dev")) || name == "zlib1g"
+}
+
+/// Names in a dependency field; what cannot be read has none.
+fn names(field: &str) -> impl Iterator<Item = String> {
+    let relations = Relations::parse(field).unwrap_or_default();
+    relations.0.into_iter().flatten().map(|relation| relation.name.to_string())
+}
