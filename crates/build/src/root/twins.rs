@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::manifest::{Kind, Manifest};
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ const LOADER: &str = "ld-linux-x86-64.so.2";
 /// The task: makes the folder.
 pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> {
     let args: LayArgs = serde_json::from_value(args).map_err(|error| error.to_string())?;
-    let mut layer = Layer { args: &args, owned: owned(&args.root)?, links: 0, entries: Vec::new() };
+    let mut layer = Layer { args: &args, owned: owned(&args.root)?, links: 0, folders: Vec::new(), entries: Vec::new() };
     layer.folder("lib")?;
     layer.folder(LIBRARIES)?;
     symlink(&format!("../{LIBRARIES}"), &args.folder.join("lib/amd64"))?;
@@ -124,12 +124,15 @@ struct Layer<'a> {
     args: &'a LayArgs,
     owned: HashMap<PathBuf, Owned>,
     links: usize,
+    /// Folders that the twin at hand has libraries in, and what stands for them in its programs.
+    folders: Vec<(String, String)>,
     entries: Vec<Entry>,
 }
 
 impl Layer<'_> {
     fn twin(&mut self, twin: &Twin, folder: &Path) -> Result<(), String> {
         self.libraries(folder)?;
+        self.own_folders(twin, folder)?;
         let (programs, except, data) = (globs(&twin.programs), globs(&twin.except), globs(&twin.data));
         for entry in manifest(folder)?.entries {
             let path = merged(entry.path.as_path());
@@ -156,7 +159,48 @@ impl Layer<'_> {
             });
             self.file(&source, &path, Some(&own))?;
         }
+        self.folders.clear();
         Ok(())
+    }
+
+    /// Folders of libraries that programs know by their paths: these are made to lead here, by names of the same length.
+    fn own_folders(&mut self, twin: &Twin, folder: &Path) -> Result<(), String> {
+        for own in &twin.folders {
+            let name = self.name(own.len().saturating_sub(PREFIX.len()))?;
+            symlink(own, &self.args.folder.join(&name))?;
+            self.folders.push((format!("/{own}"), format!("{PREFIX}/{name}")));
+        }
+        for entry in manifest(folder)?.entries {
+            let path = merged(entry.path.as_path());
+            if !twin.folders.iter().any(|own| path.starts_with(own)) {
+                continue;
+            }
+            match &entry.kind {
+                Kind::File => self.file(&folder.join("files").join(entry.path.as_path()), &path, None)?,
+                Kind::Symlink(target) if target.as_path().is_relative() => {
+                    self.parents(&path)?;
+                    symlink(&target.as_path().to_string_lossy(), &self.args.folder.join(&path))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A name that no other link below the prefix has, so long.
+    fn name(&mut self, length: usize) -> Result<String, String> {
+        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let mut rest = self.links;
+        let mut name = vec![b'0'; length];
+        for place in name.iter_mut().rev() {
+            *place = DIGITS[rest % 36];
+            rest /= 36;
+        }
+        if rest > 0 || length < 2 {
+            return Err(format!("there is no room for another name of {length} characters"));
+        }
+        self.links += 1;
+        Ok(String::from_utf8_lossy(&name).into_owned())
     }
 
     /// What a package has in this machine's library folder.
@@ -211,7 +255,7 @@ impl Layer<'_> {
             return place(source, &full);
         }
         let mut bytes = std::fs::read(source).map_err(at("read", source))?;
-        let mut changed = redirect(&mut bytes);
+        let mut changed = redirect(&mut bytes, &self.folders);
         if let Some(own) = stands_for {
             changed |= self.itself(&mut bytes, own)?;
         }
@@ -228,10 +272,7 @@ impl Layer<'_> {
         if found.is_empty() {
             return Ok(false);
         }
-        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-        let name = [DIGITS[self.links / 36 % 36], DIGITS[self.links % 36]];
-        self.links += 1;
-        let name = String::from_utf8_lossy(&name).into_owned();
+        let name = self.name(2)?;
         symlink(&format!("/{own}"), &self.args.folder.join(&name))?;
         let path = format!("{PREFIX}/{name}\0");
         for at in found {
@@ -251,9 +292,10 @@ impl Layer<'_> {
 }
 
 /// Overwrites paths of library folders; tells whether there were any.
-fn redirect(bytes: &mut [u8]) -> bool {
+fn redirect(bytes: &mut [u8], more: &[(String, String)]) -> bool {
     let mut changed = false;
-    for (from, to) in FOLDERS {
+    let more = more.iter().map(|(from, to)| (from.as_bytes(), to.as_bytes()));
+    for (from, to) in FOLDERS.into_iter().chain(more) {
         for at in places(bytes, from) {
             // In the middle of another path it means something else.
             let inside = at > 0 && matches!(bytes[at - 1], b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/');
@@ -333,7 +375,7 @@ mod tests {
         assert!(FOLDERS.iter().all(|(from, to)| from.len() == to.len()));
         assert_eq!(ITSELF.len(), PREFIX.len() + 4);
         let mut text = b"\0/usr/lib/x86_64-linux-gnu/perl\0/lib/x86_64-linux-gnu/\0/usr/local/lib/x86_64-linux-gnu\0".to_vec();
-        assert!(redirect(&mut text));
+        assert!(redirect(&mut text, &[]));
         assert_eq!(
             String::from_utf8_lossy(&text),
             "\0/dev/.twins/usr/lib/amd64/perl\0/dev/.twins/lib/amd64/\0/usr/local/lib/x86_64-linux-gnu\0"

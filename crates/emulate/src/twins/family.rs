@@ -38,8 +38,12 @@ pub struct Given {
     pub cross: bool,
     /// Packages of the root that depend on a name that begins like this need a twin too.
     pub modules: Option<String>,
+    /// Where the root has one of these, it needs a twin too.
+    pub with: Vec<String>,
     /// Further files of the twin.
     pub data: Vec<String>,
+    /// Folders with libraries of the twin's own.
+    pub folders: Vec<String>,
     /// Files of the target in place of the twin's.
     pub from_target: Vec<String>,
     /// Beginnings of paths: of the twin, and of the program that it replaces.
@@ -105,7 +109,7 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
         if given.package.is_empty() {
             return Err(failed("a [[twin]] names no package".to_owned()));
         }
-        let patterns = [&given.programs, &given.except, &given.data, &given.from_target];
+        let patterns = [&given.programs, &given.except, &given.data, &given.folders, &given.from_target];
         for pattern in patterns.into_iter().flatten() {
             if pattern.starts_with('/') {
                 return Err(failed(format!("{}: {pattern:?} begins with a slash; leave it out", given.package)));

@@ -40,6 +40,9 @@ pub struct Twin {
     pub except: Vec<String>,
     /// Further files.
     pub data: Vec<String>,
+    /// Folders with libraries of its own.
+    #[serde(default)]
+    pub folders: Vec<String>,
     /// Files of the target that stand in for its own.
     pub from_target: Vec<String>,
     /// Beginnings of its paths, and of those of the programs that are replaced.
@@ -145,6 +148,7 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: 
         programs: fill(&given.programs),
         except: fill(&given.except),
         data: fill(&given.data),
+        folders: fill(&given.folders),
         from_target: fill(&given.from_target),
         moved: given.moved.iter().map(|(twin, own)| (words.fill(twin), words.fill(own))).collect(),
         environment: given.environment.iter().map(|(name, value)| (name.clone(), words.fill(value))).collect(),
@@ -190,14 +194,16 @@ impl Planner<'_> {
         let name = given.twin.as_ref().map_or_else(|| package.name.clone(), |name| words.fill(name));
         let offer = if given.cross { self.cross(package, &name)? } else { self.same(package, &name)? };
         let mut wanted = vec![offer.clone()];
-        if let Some(prefix) = &given.modules {
-            for module in self.installed {
-                if module.of_target && module.name != package.name && names(&module.depends).any(|name| name.starts_with(prefix)) {
-                    let twin = self
-                        .same(module, &module.name)
-                        .map_err(|reason| format!("{} has modules for it, and {reason}", module.name))?;
-                    wanted.push(twin);
-                }
+        let with = |name: &str| given.with.iter().any(|pattern| words.matching(pattern, name).is_some());
+        let depends = |module: &Installed| {
+            given.modules.as_ref().is_some_and(|prefix| names(&module.depends).any(|name| name.starts_with(prefix)))
+        };
+        for module in self.installed {
+            if module.of_target && module.name != package.name && (with(&module.name) || depends(module)) {
+                let twin = self
+                    .same(module, &module.name)
+                    .map_err(|reason| format!("{} has modules for it, and {reason}", module.name))?;
+                wanted.push(twin);
             }
         }
         let needed = self.closure(&wanted)?;
