@@ -42,11 +42,14 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
             },
             format::ONLY_FIRST_STARTS => {
                 wanted = Some(text);
-                let argument = *stack.arguments().add(1);
-                found |= stack.argc() > 3 && sys::starts(argument, text);
+                found |= stack.argc() > 3 && first_starts(stack.arguments().add(1), text);
                 false
             }
             format::REPLACE_ARGUMENT => false,
+            format::ARGUMENT_STARTS_WITHOUT => {
+                let words = table.string(rule, 8)?;
+                argument_meets(stack, format::ARGUMENT_STARTS, text) && !argument_meets(stack, kind, words)
+            }
             _ => argument_meets(stack, kind, text),
         };
         if met {
@@ -57,6 +60,42 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
     if found { None } else { wanted }
 }
 
+unsafe fn is_word_of(argument: *const u8, mut words: *const u8) -> bool {
+    loop {
+        let mut at = 0;
+        while *argument.add(at) != 0 && *argument.add(at) == *words.add(at) {
+            at += 1;
+        }
+        let end = *words.add(at);
+        if *argument.add(at) == 0 && (end == b' ' || end == 0) {
+            return true;
+        }
+        while *words != 0 && *words != b' ' {
+            words = words.add(1);
+        }
+        if *words == 0 {
+            return false;
+        }
+        words = words.add(1);
+    }
+}
+
+/// Where the text has two words, the first is the whole argument, and the second the beginning of the next.
+unsafe fn first_starts(arguments: *mut *const u8, text: *const u8) -> bool {
+    let mut at = 0;
+    while *text.add(at) != 0 && *text.add(at) != b' ' {
+        if *(*arguments).add(at) != *text.add(at) {
+            return false;
+        }
+        at += 1;
+    }
+    if *text.add(at) == 0 {
+        return true;
+    }
+    let next = *arguments.add(1);
+    *(*arguments).add(at) == 0 && !next.is_null() && sys::starts(next, text.add(at + 1))
+}
+
 unsafe fn argument_meets(stack: &Stack, kind: u32, text: *const u8) -> bool {
     let mut argument = stack.arguments().add(1);
     while !(*argument).is_null() {
@@ -65,6 +104,7 @@ unsafe fn argument_meets(stack: &Stack, kind: u32, text: *const u8) -> bool {
             format::ARGUMENT_STARTS => sys::starts(*argument, text),
             format::ARGUMENT_ENDS => sys::ends(*argument, text),
             format::ARGUMENT_HAS => sys::has(*argument, text),
+            format::ARGUMENT_STARTS_WITHOUT => is_word_of(*argument, text),
             _ => false,
         };
         if meets {

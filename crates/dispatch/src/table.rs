@@ -19,8 +19,11 @@ pub enum Rule {
     VariableSet(String),
     /// Emulated if the value of the variable has the second string in it.
     VariableHas(String, String),
-    /// Emulated unless the first argument begins like this, or like that of another rule of this kind.
+    /// Emulated unless the first argument begins like this, or like that of another rule of this kind. Of two words, with
+    /// one space between, the first is the first argument and the second the beginning of the next.
     OnlyFirstStarts(String),
+    /// Emulated if an argument begins like the first string and none is a word of the second.
+    ArgumentStartsWithout(String, String),
     /// The twin gets the second string for an argument that is the first.
     ReplaceArgument(String, String),
 }
@@ -110,6 +113,7 @@ impl Writer {
                     Rule::VariableSet(text) => (format::VARIABLE_SET, text, None),
                     Rule::VariableHas(text, part) => (format::VARIABLE_HAS, text, Some(part)),
                     Rule::OnlyFirstStarts(text) => (format::ONLY_FIRST_STARTS, text, None),
+                    Rule::ArgumentStartsWithout(text, words) => (format::ARGUMENT_STARTS_WITHOUT, text, Some(words)),
                     Rule::ReplaceArgument(from, to) => (format::REPLACE_ARGUMENT, from, Some(to)),
                 };
                 [kind, self.string(first), second.map_or(0, |text| self.string(text))]

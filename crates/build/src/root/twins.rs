@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::manifest::{Kind, Manifest};
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,8 +60,10 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
     for (twin, folder) in &args.twins {
         layer.twin(twin, folder)?;
     }
+    let data: Vec<glob::Pattern> = args.twins.iter().flat_map(|(twin, _)| globs(&twin.data)).collect();
     for folder in &args.libraries {
         layer.libraries(folder)?;
+        layer.data(&data, folder)?;
     }
     for (twin, _) in &args.twins {
         layer.from_target(twin)?;
@@ -133,15 +135,13 @@ impl Layer<'_> {
     fn twin(&mut self, twin: &Twin, folder: &Path) -> Result<(), String> {
         self.libraries(folder)?;
         self.own_folders(twin, folder)?;
-        let (programs, except, data) = (globs(&twin.programs), globs(&twin.except), globs(&twin.data));
+        self.data(&globs(&twin.data), folder)?;
+        let (programs, except) = (globs(&twin.programs), globs(&twin.except));
         for entry in manifest(folder)?.entries {
             let path = merged(entry.path.as_path());
             let source = folder.join("files").join(entry.path.as_path());
             if entry.kind != Kind::File {
                 continue;
-            }
-            if data.iter().any(|glob| matches(glob, &path)) {
-                self.file(&source, &path, None)?;
             }
             let named = programs.iter().any(|glob| matches(glob, &path)) && !except.iter().any(|glob| matches(glob, &path));
             let Some(own) = moved(&path, &twin.moved).filter(|_| named) else { continue };
@@ -154,7 +154,7 @@ impl Layer<'_> {
                 size: known.size,
                 mtime: known.mtime,
                 program: format!("{PREFIX}/{}", path.display()),
-                rules: twin.rules.iter().map(rule).collect(),
+                rules: rules(twin, &path),
                 environment: twin.environment.clone(),
             });
             self.file(&source, &path, Some(&own))?;
@@ -201,6 +201,20 @@ impl Layer<'_> {
         }
         self.links += 1;
         Ok(String::from_utf8_lossy(&name).into_owned())
+    }
+
+    /// Files of a package that twins need besides.
+    fn data(&mut self, globs: &[glob::Pattern], folder: &Path) -> Result<(), String> {
+        if globs.is_empty() {
+            return Ok(());
+        }
+        for entry in manifest(folder)?.entries {
+            let path = merged(entry.path.as_path());
+            if entry.kind == Kind::File && globs.iter().any(|glob| matches(glob, &path)) {
+                self.file(&folder.join("files").join(entry.path.as_path()), &path, None)?;
+            }
+        }
+        Ok(())
     }
 
     /// What a package has in this machine's library folder.
@@ -328,10 +342,18 @@ fn matches(glob: &glob::Pattern, path: &Path) -> bool {
     glob.matches_path_with(path, options)
 }
 
+/// What decides at each start of a program.
+fn rules(twin: &Twin, path: &Path) -> Vec<Rule> {
+    let concerns = |at: &String| globs(std::slice::from_ref(at)).iter().any(|glob| matches(glob, path));
+    let guards = twin.rules.iter().filter(|guard| guard.at.as_ref().is_none_or(concerns));
+    guards.map(|guard| rule(&guard.condition)).collect()
+}
+
 fn rule(condition: &Condition) -> Rule {
     match condition.clone() {
         Condition::Argument(text) => Rule::ArgumentIs(text),
         Condition::ArgumentStarts(text) => Rule::ArgumentStarts(text),
+        Condition::ArgumentStartsWithout(text, words) => Rule::ArgumentStartsWithout(text, words),
         Condition::ArgumentEnds(text) => Rule::ArgumentEnds(text),
         Condition::ArgumentHas(text) => Rule::ArgumentHas(text),
         Condition::Variable(name) => Rule::VariableSet(name),

@@ -68,12 +68,16 @@ pub struct Unless {
     pub argument: Option<String>,
     /// An argument begins like this.
     pub argument_starts: Option<String>,
+    /// With `argument_starts`: and none is one of these words.
+    pub without: Option<String>,
     /// An argument ends like this.
     pub argument_ends: Option<String>,
     /// An argument has this in it.
     pub argument_has: Option<String>,
     /// A variable is set and not empty.
     pub variable: Option<String>,
+    /// Of these programs only.
+    pub at: Option<String>,
     /// With `variable`: its value has this in it.
     pub has: Option<String>,
 }
@@ -93,6 +97,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("dpkg.toml", include_str!("../../rules/dpkg.toml")),
     ("binutils.toml", include_str!("../../rules/binutils.toml")),
     ("gcc.toml", include_str!("../../rules/gcc.toml")),
+    ("python.toml", include_str!("../../rules/python.toml")),
     ("perl.toml", include_str!("../../rules/perl.toml")),
 ];
 

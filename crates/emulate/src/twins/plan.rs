@@ -51,7 +51,17 @@ pub struct Twin {
     pub environment: Vec<(String, String)>,
     /// What speaks against it at a start.
     #[serde(default)]
-    pub rules: Vec<Condition>,
+    pub rules: Vec<Guard>,
+}
+
+/// A decision for some of a twin's programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// Which; all, if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// What decides.
+    pub condition: Condition,
 }
 
 /// A decision at each start of a program.
@@ -62,6 +72,8 @@ pub enum Condition {
     Argument(String),
     /// Not with an argument that begins like this.
     ArgumentStarts(String),
+    /// Not with an argument that begins like the first string where none is a word of the second.
+    ArgumentStartsWithout(String, String),
     /// Not with an argument that ends like this.
     ArgumentEnds(String),
     /// Not with an argument that has this in it.
@@ -137,9 +149,15 @@ pub fn plan(
 
 fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: Offer) -> Twin {
     let fill = |list: &[String]| list.iter().map(|text| words.fill(text)).collect();
-    let mut rules: Vec<Condition> = given.unless.iter().filter_map(|unless| condition(unless, words)).collect();
-    rules.extend(given.only.iter().map(|text| Condition::Only(words.fill(text))));
-    rules.extend(given.arguments.iter().map(|(from, to)| Condition::Replace(words.fill(from), words.fill(to))));
+    let everywhere = |condition| Guard { at: None, condition };
+    let mut rules: Vec<Guard> = given
+        .unless
+        .iter()
+        .filter_map(|unless| Some(Guard { at: unless.at.clone(), condition: condition(unless, words)? }))
+        .collect();
+    rules.extend(given.only.iter().map(|text| everywhere(Condition::Only(words.fill(text)))));
+    let replaced = given.arguments.iter().map(|(from, to)| Condition::Replace(words.fill(from), words.fill(to)));
+    rules.extend(replaced.map(everywhere));
     Twin {
         package: package.name.clone(),
         version: package.version.clone(),
@@ -160,6 +178,9 @@ fn condition(unless: &Unless, words: &Words) -> Option<Condition> {
     let fill = |text: &Option<String>| text.as_ref().map(|text| words.fill(text));
     if let (Some(name), Some(part)) = (&unless.variable, &unless.has) {
         return Some(Condition::VariableHas(name.clone(), words.fill(part)));
+    }
+    if let (Some(start), Some(words)) = (fill(&unless.argument_starts), &unless.without) {
+        return Some(Condition::ArgumentStartsWithout(start, words.clone()));
     }
     fill(&unless.argument)
         .map(Condition::Argument)
