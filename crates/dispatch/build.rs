@@ -39,7 +39,9 @@ fn segment(elf: &[u8]) -> &[u8] {
     let (start, count) = (number(32, 8), number(56, 2));
     let headers = (0..count).map(|at| start + at * 56);
     let loads: Vec<usize> = headers.filter(|at| number(*at, 4) == 1).collect();
-    let [load] = loads[..] else { panic!("program/ has {} segments, not one: has it writable data?", loads.len()) };
+    let [load] = loads[..] else {
+        panic!("program/ has {} segments, not one: has it writable data?", loads.len())
+    };
     let (offset, filesz, memsz) = (number(load + 8, 8), number(load + 32, 8), number(load + 40, 8));
     assert_eq!(filesz, memsz, "program/ has data that is not in the file");
     // A table of pointers would be wrong wherever it is mapped.

@@ -108,6 +108,9 @@ pub(crate) struct ArchiveArgs {
     /// A file with further rules for twins
     #[arg(long = "twin-rules", value_name = "FILE")]
     pub(crate) twin_rules: Vec<PathBuf>,
+    /// A package of the root that gets no twin
+    #[arg(long = "without-twin", value_name = "PACKAGE")]
+    pub(crate) without_twins: Vec<String>,
     /// Folder for downloads and build roots
     #[arg(long, value_name = "DIR", env = "ARCHMILL_CACHE")]
     pub(crate) cache: Option<PathBuf>,

@@ -47,6 +47,7 @@ pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
         qemu_suite: args.qemu_suite.clone().or_else(|| config.qemu_suite.clone()),
         qemu_cpu: args.qemu_cpu.clone(),
         twin_rules: args.twin_rules.clone(),
+        without_twins: args.without_twins.clone(),
     };
     Ok((setup, config))
 }

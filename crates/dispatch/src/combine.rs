@@ -29,11 +29,14 @@ pub fn combine(qemu: &[u8]) -> Result<Vec<u8>, CombineError> {
     }
     let truncated = unfit("its program header is damaged");
     let at = |place: u64, size: usize| number(qemu, usize::try_from(place).ok()?, size);
-    let (Some(entry), Some(table), Some(count)) = (at(24, 8), at(32, 8), at(56, 2)) else { return Err(truncated) };
+    let (Some(entry), Some(table), Some(count)) = (at(24, 8), at(32, 8), at(56, 2)) else {
+        return Err(truncated);
+    };
     let (mut end, mut last_load, mut note) = (0, None, None);
     for index in 0..count {
         let place = table + index * 56;
-        let (Some(kind), Some(address), Some(size)) = (at(place, 4), at(place + 16, 8), at(place + 40, 8)) else {
+        let (Some(kind), Some(address), Some(size)) = (at(place, 4), at(place + 16, 8), at(place + 40, 8))
+        else {
             return Err(truncated);
         };
         match kind {

@@ -113,7 +113,9 @@ impl Writer {
                     Rule::VariableSet(text) => (format::VARIABLE_SET, text, None),
                     Rule::VariableHas(text, part) => (format::VARIABLE_HAS, text, Some(part)),
                     Rule::OnlyFirstStarts(text) => (format::ONLY_FIRST_STARTS, text, None),
-                    Rule::ArgumentStartsWithout(text, words) => (format::ARGUMENT_STARTS_WITHOUT, text, Some(words)),
+                    Rule::ArgumentStartsWithout(text, words) => {
+                        (format::ARGUMENT_STARTS_WITHOUT, text, Some(words))
+                    }
                     Rule::ReplaceArgument(from, to) => (format::REPLACE_ARGUMENT, from, Some(to)),
                 };
                 [kind, self.string(first), second.map_or(0, |text| self.string(text))]

@@ -26,6 +26,7 @@ pub(crate) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
         qemu_suite: None,
         qemu_cpu: None,
         twin_rules: Vec::new(),
+        without_twins: Vec::new(),
     };
     let terminal = Terminal::new(true, true);
     let session = Session::open(setup, &terminal, setup::canceller())?;

@@ -1,5 +1,7 @@
 //! What a build made: checked against its .changes, and each package for what a build must not leave in it.
 
+mod traces;
+
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufReader, Read as _};
@@ -10,6 +12,8 @@ use archmill_deb::{DocumentError, FileList, is_plain_name};
 use sha2::{Digest as _, Sha256};
 
 use crate::record::Artifact;
+
+pub use traces::{Trace, What, in_source, shipped, traces};
 
 /// Why results are not what they must be.
 #[derive(Debug, thiserror::Error)]

@@ -124,6 +124,8 @@ pub enum Class {
     Build,
     /// The package builds, its tests fail.
     Tests,
+    /// Twins left traces in what was built.
+    Acceleration,
     /// A limit ended the build.
     Limit(Limit),
     /// The host lacks something, such as user namespaces or disk space.
@@ -141,6 +143,7 @@ impl Class {
             Self::Root => "root",
             Self::Build => "build",
             Self::Tests => "tests",
+            Self::Acceleration => "acceleration",
             Self::Limit(_) => "limit",
             Self::Host => "host",
             Self::Cancelled => "cancelled",
@@ -153,7 +156,7 @@ impl Class {
         match self {
             Self::Build | Self::Tests | Self::Limit(_) => "attempted",
             Self::Dependencies => "dep-wait",
-            Self::Fetch | Self::Root | Self::Host | Self::Cancelled => "given-back",
+            Self::Fetch | Self::Root | Self::Acceleration | Self::Host | Self::Cancelled => "given-back",
         }
     }
 }

@@ -26,13 +26,15 @@ pub enum ExitCode {
     Limit = 8,
     /// The host lacks something that is needed; `archmill doctor` says what.
     Host = 9,
+    /// Twins left traces in what was built; `--mode emulated` builds without.
+    Acceleration = 10,
     /// The user ended it (as a shell reports SIGINT).
     Cancelled = 130,
 }
 
 impl ExitCode {
     /// All codes, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Success,
         Self::Other,
         Self::Usage,
@@ -43,6 +45,7 @@ impl ExitCode {
         Self::Tests,
         Self::Limit,
         Self::Host,
+        Self::Acceleration,
         Self::Cancelled,
     ];
 
@@ -64,6 +67,7 @@ impl ExitCode {
             Self::Tests => "the package builds, its tests fail",
             Self::Limit => "a limit ended the build (time, silence, memory, processes, disk or log)",
             Self::Host => "the host lacks something that is needed; archmill doctor says what",
+            Self::Acceleration => "twins left traces in what was built; --mode emulated builds without",
             Self::Cancelled => "interrupted",
         }
     }
@@ -77,6 +81,7 @@ impl From<Class> for ExitCode {
             Class::Root => Self::Root,
             Class::Build => Self::Build,
             Class::Tests => Self::Tests,
+            Class::Acceleration => Self::Acceleration,
             Class::Limit(_) => Self::Limit,
             Class::Host => Self::Host,
             Class::Cancelled => Self::Cancelled,

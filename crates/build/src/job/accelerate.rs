@@ -86,13 +86,21 @@ pub(super) fn acceleration(
     let mut families = builtin().during(Phase::Host)?;
     for path in &session.setup.twin_rules {
         let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}")).during(Phase::Host)?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| format!("cannot read {name}: {error}"))
+            .during(Phase::Host)?;
         families.push(parse(&name, &text).during(Phase::Host)?);
     }
-    Ok(plan(arch, host, &installed, &offers, &families))
+    let mut plan = plan(arch, host, &installed, &offers, &families);
+    plan.twins.retain(|twin| !session.setup.without_twins.contains(&twin.package));
+    Ok(plan)
 }
 
-fn host_packages(session: &Session<'_>, host: &Architecture, suites: &[OpenedSuite]) -> Result<HostPackages, JobError> {
+fn host_packages(
+    session: &Session<'_>,
+    host: &Architecture,
+    suites: &[OpenedSuite],
+) -> Result<HostPackages, JobError> {
     let arch: Arch = host.debian.parse().during(Phase::Host)?;
     let archives = session.archives()?;
     let (mut texts, mut uris, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
@@ -116,7 +124,8 @@ impl Chosen {
     /// The same emulator, which starts twins where there are some.
     pub(super) fn with_twins(self, session: &Session<'_>) -> Result<Self, JobError> {
         let name = self.program.file_name().unwrap_or_default().to_owned();
-        let folder = session.folder("twins").join(format!("emulator-{}-{FORMAT}", &self.emulator.sha256[..16]));
+        let folder =
+            session.folder("twins").join(format!("emulator-{}-{FORMAT}", &self.emulator.sha256[..16]));
         let program = folder.join(&name);
         let code = archmill_dispatch::code();
         // The code may have changed since: it is at the end of the file.
@@ -197,7 +206,8 @@ fn key(plan: &AccelerationPlan, root: &[(String, PathBuf)]) -> String {
 
 fn fetch(session: &Session<'_>, offers: &[&Offer]) -> Result<(), JobError> {
     let folder = |offer: &Offer| session.folder("unpacked").join(&offer.sha256);
-    let missing: Vec<&&Offer> = offers.iter().filter(|offer| !folder(offer).join("manifest.json").is_file()).collect();
+    let missing: Vec<&&Offer> =
+        offers.iter().filter(|offer| !folder(offer).join("manifest.json").is_file()).collect();
     let files: Vec<PoolFile> = missing
         .iter()
         .map(|offer| PoolFile {
@@ -215,7 +225,8 @@ fn fetch(session: &Session<'_>, offers: &[&Offer]) -> Result<(), JobError> {
         session.report.event(Event::End);
     }
     let debs = debs.during(Phase::FetchPackages)?;
-    let jobs: Vec<(PathBuf, PathBuf)> = debs.into_iter().zip(missing.iter().map(|offer| folder(offer))).collect();
+    let jobs: Vec<(PathBuf, PathBuf)> =
+        debs.into_iter().zip(missing.iter().map(|offer| folder(offer))).collect();
     super::roots::unpack_into(session, &jobs).during(Phase::Root)
 }
 

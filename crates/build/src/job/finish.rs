@@ -13,6 +13,7 @@ use super::plan::Plan;
 use super::roots::{Root, make_root};
 use super::session::{Request, Session};
 use super::source::Source;
+use crate::artifacts::What;
 use crate::artifacts::{self, ArtifactError};
 use crate::classify::{Class, End, Phase, classify, relevant_lines};
 use crate::log::{Header, LogError, LogWriter, Section, Summary};
@@ -322,7 +323,7 @@ pub(super) fn finish(
         return Ok(Finished { successful: false, outcome, artifacts: Vec::new() });
     }
     progress.begin(Phase::Artifacts);
-    let result = collect(request, plan, sandbox, progress);
+    let result = collect(session, request, plan, sandbox, progress);
     progress.end(None);
     session.check_cancelled(Phase::Artifacts)?;
     match result {
@@ -353,7 +354,51 @@ fn failure(exit: &Exit, tail: &str) -> Outcome {
     outcome
 }
 
+/// Nothing of the twins may be in what was built.
+fn check_traces(
+    session: &Session<'_>,
+    plan: &Plan,
+    packages: &[String],
+    progress: &mut Progress<'_>,
+) -> Result<(), JobError> {
+    let host = archmill_emulate::find(super::emulator::host_arch(session)).during(Phase::Host)?;
+    let mut traces = Vec::new();
+    for name in packages {
+        let found = artifacts::traces(&progress.out.join(name), host.elf_machine, host.triplet);
+        traces.extend(found.during(Phase::Artifacts)?);
+    }
+    if traces.is_empty() {
+        return Ok(());
+    }
+    let unpacked: Vec<_> =
+        plan.set.packages.iter().map(|package| session.folder("unpacked").join(&package.sha256)).collect();
+    let mut known = artifacts::shipped(&traces, &unpacked);
+    if let Some(source) = super::unpacked::place(session, plan) {
+        known.extend(artifacts::in_source(&traces, &source));
+    }
+    traces.retain(|trace| !known.contains(&trace.sha256));
+    for trace in traces.iter().filter(|trace| trace.what == What::Triplet) {
+        let text = format!("{}: /{} mentions {}", trace.package, trace.path.display(), host.triplet);
+        progress.warnings.push(text);
+    }
+    let Some(trace) = traces.iter().find(|trace| trace.what != What::Triplet) else { return Ok(()) };
+    let what = if trace.what == What::HostProgram {
+        format!("is a program for {}", host.debian)
+    } else {
+        format!("mentions {}", archmill_dispatch::PREFIX)
+    };
+    let message = format!(
+        "{} has /{}, which {what}: twins left it there; build with --mode emulated, and find which with: archmill verify --bisect",
+        trace.package,
+        trace.path.display()
+    );
+    let mut error = JobError::new(Phase::Artifacts, message);
+    error.class = crate::classify::Class::Acceleration;
+    Err(error)
+}
+
 fn collect(
+    session: &Session<'_>,
     request: &Request,
     plan: &Plan,
     sandbox: &Sandbox,
@@ -387,6 +432,9 @@ fn collect(
             .is_some_and(|ending| ["deb", "udeb", "ddeb"].iter().any(|known| ending == *known))
     });
     let packages: Vec<String> = packages.collect();
+    if plan.acceleration.is_some() {
+        check_traces(session, plan, &packages, progress)?;
+    }
     for name in packages {
         let contents = artifacts::check_package(&progress.out.join(&name), request.arch.debian)
             .during(Phase::Artifacts)?;

@@ -76,7 +76,7 @@ pub struct Plan {
 /// Opens the suites, finds the source, resolves its build dependencies and chooses the emulator.
 pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Result<Plan, JobError> {
     let arch: Arch = request.arch.debian.parse().during(Phase::Host)?;
-    let (mode, personality_32) = mode(session, request)?;
+    let (mut mode, personality_32) = mode(session, request)?;
     let setup = &session.setup;
     let specs =
         repositories_for(&request.suite, &setup.mirror, &setup.repositories).during(Phase::Indexes)?;
@@ -93,6 +93,13 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
     draft.phases.begin(Phase::FetchSource);
     let source = Source::get(session, &request.source, &suites)?;
     draft.source = Some(source.clone());
+    if request.mode.is_none()
+        && mode == Mode::Accelerated
+        && session.needs_emulation(&source.record.package, request.arch.debian)
+    {
+        session.step("this source has failed with twins before, and is emulated as a whole");
+        mode = Mode::Emulated;
+    }
     draft.phases.begin(Phase::Resolve);
     let build_type = build_type(&source, request)?;
     let (texts, index_suite) = texts(session, &suites)?;
@@ -168,7 +175,9 @@ pub(super) fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bo
             );
             Err(JobError::new(Phase::Host, message))
         }
-        (Some(Mode::Emulated | Mode::Accelerated), Execution::Native { .. }) if request.arch.machine == session.host.machine => {
+        (Some(Mode::Emulated | Mode::Accelerated), Execution::Native { .. })
+            if request.arch.machine == session.host.machine =>
+        {
             let message = format!(
                 "{} is what this machine runs, so its programs would never reach an emulator; leave --mode out",
                 request.arch.debian
@@ -178,7 +187,9 @@ pub(super) fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bo
         (None | Some(Mode::Native), Execution::Native { personality_32 }) => {
             Ok((Mode::Native, personality_32))
         }
-        (None | Some(Mode::Accelerated), _) if session.host.machine == "x86_64" => Ok((Mode::Accelerated, false)),
+        (None | Some(Mode::Accelerated), _) if session.host.machine == "x86_64" => {
+            Ok((Mode::Accelerated, false))
+        }
         (Some(Mode::Accelerated), _) => {
             Err(JobError::new(Phase::Host, "twins are for x86-64 machines; say --mode emulated"))
         }

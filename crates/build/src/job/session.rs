@@ -43,6 +43,8 @@ pub struct Setup {
     pub qemu_cpu: Option<String>,
     /// Further rules for twins.
     pub twin_rules: Vec<PathBuf>,
+    /// Packages that get no twin.
+    pub without_twins: Vec<String>,
 }
 
 /// What is to be built, and how.

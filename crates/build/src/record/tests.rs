@@ -36,6 +36,7 @@ fn record() -> BuildRecord {
             environment: vec![],
         },
         inputs: Inputs {
+            acceleration: None,
             source: Some(SourceInput {
                 package: "dash".to_owned(),
                 version: "0.5.12-12".to_owned(),

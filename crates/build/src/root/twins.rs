@@ -53,7 +53,8 @@ const LOADER: &str = "ld-linux-x86-64.so.2";
 /// The task: makes the folder.
 pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> {
     let args: LayArgs = serde_json::from_value(args).map_err(|error| error.to_string())?;
-    let mut layer = Layer { args: &args, owned: owned(&args.root)?, links: 0, folders: Vec::new(), entries: Vec::new() };
+    let mut layer =
+        Layer { args: &args, owned: owned(&args.root)?, links: 0, folders: Vec::new(), entries: Vec::new() };
     layer.folder("lib")?;
     layer.folder(LIBRARIES)?;
     symlink(&format!("../{LIBRARIES}"), &args.folder.join("lib/amd64"))?;
@@ -102,7 +103,10 @@ fn owned(root: &[(String, PathBuf)]) -> Result<HashMap<PathBuf, Owned>, String> 
             if entry.kind == Kind::File {
                 let path = merged(entry.path.as_path());
                 let source = folder.join("files").join(entry.path.as_path());
-                owned.insert(path, Owned { package: package.clone(), source, size: entry.size, mtime: entry.mtime });
+                owned.insert(
+                    path,
+                    Owned { package: package.clone(), source, size: entry.size, mtime: entry.mtime },
+                );
             }
         }
     }
@@ -118,7 +122,9 @@ fn manifest(folder: &Path) -> Result<Manifest, String> {
 /// The path on a system where /bin, /sbin and /lib lead to /usr.
 fn merged(path: &Path) -> PathBuf {
     let first = path.components().next();
-    let moved = ["bin", "sbin", "lib", "lib64"].iter().any(|name| first == Some(std::path::Component::Normal(name.as_ref())));
+    let moved = ["bin", "sbin", "lib", "lib64"]
+        .iter()
+        .any(|name| first == Some(std::path::Component::Normal(name.as_ref())));
     if moved { Path::new("usr").join(path) } else { path.to_owned() }
 }
 
@@ -143,9 +149,13 @@ impl Layer<'_> {
             if entry.kind != Kind::File {
                 continue;
             }
-            let named = programs.iter().any(|glob| matches(glob, &path)) && !except.iter().any(|glob| matches(glob, &path));
+            let named = programs.iter().any(|glob| matches(glob, &path))
+                && !except.iter().any(|glob| matches(glob, &path));
             let Some(own) = moved(&path, &twin.moved).filter(|_| named) else { continue };
-            let Some(known) = self.owned.get(Path::new(&own)).filter(|known| known.package == twin.package) else { continue };
+            let Some(known) = self.owned.get(Path::new(&own)).filter(|known| known.package == twin.package)
+            else {
+                continue;
+            };
             if !is_program(&source) {
                 continue;
             }
@@ -245,7 +255,9 @@ impl Layer<'_> {
             .owned
             .iter()
             .filter(|(path, _)| globs.iter().any(|glob| matches(glob, path)))
-            .filter_map(|(path, own)| Some((Path::new(LIBRARIES).join(path.strip_prefix(&target).ok()?), own.source.clone())))
+            .filter_map(|(path, own)| {
+                Some((Path::new(LIBRARIES).join(path.strip_prefix(&target).ok()?), own.source.clone()))
+            })
             .collect();
         for (to, source) in found {
             let full = self.args.folder.join(&to);
@@ -278,7 +290,8 @@ impl Layer<'_> {
         }
         std::fs::write(&full, bytes).map_err(at("write", &full))?;
         let mode = std::fs::metadata(source).map_err(at("look at", source))?.permissions().mode() & 0o755;
-        std::fs::set_permissions(&full, std::fs::Permissions::from_mode(mode)).map_err(at("set the mode of", &full))
+        std::fs::set_permissions(&full, std::fs::Permissions::from_mode(mode))
+            .map_err(at("set the mode of", &full))
     }
 
     fn itself(&mut self, bytes: &mut [u8], own: &str) -> Result<bool, String> {
@@ -312,7 +325,8 @@ fn redirect(bytes: &mut [u8], more: &[(String, String)]) -> bool {
     for (from, to) in FOLDERS.into_iter().chain(more) {
         for at in places(bytes, from) {
             // In the middle of another path it means something else.
-            let inside = at > 0 && matches!(bytes[at - 1], b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/');
+            let inside = at > 0
+                && matches!(bytes[at - 1], b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/');
             if !inside {
                 bytes[at..at + to.len()].copy_from_slice(to);
                 changed = true;
@@ -329,7 +343,8 @@ fn places(bytes: &[u8], wanted: &[u8]) -> Vec<usize> {
 /// The path of the program that a twin's file stands in for.
 fn moved(path: &Path, moves: &[(String, String)]) -> Option<String> {
     let text = path.to_str()?;
-    let found = moves.iter().find_map(|(from, to)| Some(format!("{to}{}", text.strip_prefix(from.as_str())?)));
+    let found =
+        moves.iter().find_map(|(from, to)| Some(format!("{to}{}", text.strip_prefix(from.as_str())?)));
     Some(found.unwrap_or_else(|| text.to_owned()))
 }
 
@@ -365,7 +380,8 @@ fn rule(condition: &Condition) -> Rule {
 
 fn is_program(path: &Path) -> bool {
     let mut magic = [0; 4];
-    std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok()) && &magic == b"\x7fELF"
+    std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok())
+        && &magic == b"\x7fELF"
 }
 
 /// The same file at another place.
@@ -396,7 +412,9 @@ mod tests {
     fn paths_of_libraries_are_replaced_by_such_of_the_same_length() {
         assert!(FOLDERS.iter().all(|(from, to)| from.len() == to.len()));
         assert_eq!(ITSELF.len(), PREFIX.len() + 4);
-        let mut text = b"\0/usr/lib/x86_64-linux-gnu/perl\0/lib/x86_64-linux-gnu/\0/usr/local/lib/x86_64-linux-gnu\0".to_vec();
+        let mut text =
+            b"\0/usr/lib/x86_64-linux-gnu/perl\0/lib/x86_64-linux-gnu/\0/usr/local/lib/x86_64-linux-gnu\0"
+                .to_vec();
         assert!(redirect(&mut text, &[]));
         assert_eq!(
             String::from_utf8_lossy(&text),

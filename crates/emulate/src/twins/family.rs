@@ -117,7 +117,10 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
         let patterns = [&given.programs, &given.except, &given.data, &given.folders, &given.from_target];
         for pattern in patterns.into_iter().flatten() {
             if pattern.starts_with('/') {
-                return Err(failed(format!("{}: {pattern:?} begins with a slash; leave it out", given.package)));
+                return Err(failed(format!(
+                    "{}: {pattern:?} begins with a slash; leave it out",
+                    given.package
+                )));
             }
             glob::Pattern::new(pattern)
                 .map_err(|error| failed(format!("{}: {pattern:?}: {error}", given.package)))?;
@@ -131,7 +134,8 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
 
 impl Unless {
     fn count(&self) -> usize {
-        let all = [&self.argument, &self.argument_starts, &self.argument_ends, &self.argument_has, &self.variable];
+        let all =
+            [&self.argument, &self.argument_starts, &self.argument_ends, &self.argument_has, &self.variable];
         all.into_iter().flatten().count()
     }
 }
@@ -185,7 +189,10 @@ mod tests {
             ("family = 1", "invalid type"),
             ("family = \"x\"\n[[twin]]\n", "names no package"),
             ("family = \"x\"\n[[twin]]\npackage = \"p\"\nprogramms = []\n", "programms"),
-            ("family = \"x\"\n[[twin]]\npackage = \"p\"\nprograms = [\"/usr/bin/p\"]\n", "begins with a slash"),
+            (
+                "family = \"x\"\n[[twin]]\npackage = \"p\"\nprograms = [\"/usr/bin/p\"]\n",
+                "begins with a slash",
+            ),
             ("family = \"x\"\n[[twin]]\npackage = \"p\"\nunless = [{}]\n", "one condition"),
         ] {
             let message = parse("own.toml", text).unwrap_err().to_string();

@@ -120,7 +120,9 @@ pub fn plan(
     let mut seen = HashSet::new();
     let words = Words::new(arch);
     // A later rule for a package wins over an earlier one.
-    for (family, given) in families.iter().rev().flat_map(|family| family.twin.iter().rev().map(move |twin| (family, twin))) {
+    for (family, given) in
+        families.iter().rev().flat_map(|family| family.twin.iter().rev().map(move |twin| (family, twin)))
+    {
         for package in installed.iter().filter(|package| package.of_target) {
             let Some(words) = words.matching(&given.package, &package.name) else { continue };
             if given.programs.is_empty() || !seen.insert(package.name.clone()) {
@@ -129,7 +131,8 @@ pub fn plan(
             match planner.twin(package, given, &words) {
                 Ok((offer, needed)) => {
                     libraries.extend(needed.into_iter().map(|offer| (offer.name.clone(), offer)));
-                    plan.links.extend(given.links.iter().map(|(link, to)| (words.fill(link), words.fill(to))));
+                    plan.links
+                        .extend(given.links.iter().map(|(link, to)| (words.fill(link), words.fill(to))));
                     plan.twins.push(twin(package, &family.family, given, &words, offer));
                 }
                 Err(reason) => plan.refused.push(Refusal {
@@ -156,7 +159,8 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: 
         .filter_map(|unless| Some(Guard { at: unless.at.clone(), condition: condition(unless, words)? }))
         .collect();
     rules.extend(given.only.iter().map(|text| everywhere(Condition::Only(words.fill(text)))));
-    let replaced = given.arguments.iter().map(|(from, to)| Condition::Replace(words.fill(from), words.fill(to)));
+    let replaced =
+        given.arguments.iter().map(|(from, to)| Condition::Replace(words.fill(from), words.fill(to)));
     rules.extend(replaced.map(everywhere));
     Twin {
         package: package.name.clone(),
@@ -169,7 +173,11 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: 
         folders: fill(&given.folders),
         from_target: fill(&given.from_target),
         moved: given.moved.iter().map(|(twin, own)| (words.fill(twin), words.fill(own))).collect(),
-        environment: given.environment.iter().map(|(name, value)| (name.clone(), words.fill(value))).collect(),
+        environment: given
+            .environment
+            .iter()
+            .map(|(name, value)| (name.clone(), words.fill(value)))
+            .collect(),
         rules,
     }
 }
@@ -202,7 +210,12 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     /// The twin of a package, and the packages that it needs besides.
-    fn twin(&mut self, package: &Installed, given: &Given, words: &Words) -> Result<(Offer, Vec<Offer>), String> {
+    fn twin(
+        &mut self,
+        package: &Installed,
+        given: &Given,
+        words: &Words,
+    ) -> Result<(Offer, Vec<Offer>), String> {
         if given.same_word_size && self.arch.bits != self.host.bits {
             return Err(format!(
                 "it has the size of a pointer compiled in: {} bits for {}, {} for {}",
@@ -217,7 +230,10 @@ impl Planner<'_> {
         let mut wanted = vec![offer.clone()];
         let with = |name: &str| given.with.iter().any(|pattern| words.matching(pattern, name).is_some());
         let depends = |module: &Installed| {
-            given.modules.as_ref().is_some_and(|prefix| names(&module.depends).any(|name| name.starts_with(prefix)))
+            given
+                .modules
+                .as_ref()
+                .is_some_and(|prefix| names(&module.depends).any(|name| name.starts_with(prefix)))
         };
         for module in self.installed {
             if module.of_target && module.name != package.name && (with(&module.name) || depends(module)) {
@@ -257,7 +273,8 @@ impl Planner<'_> {
         let host = self.host.debian;
         let wanted = format!("{} (= {})", package.source, package.source_version);
         let offers = self.versions(name);
-        let equal = offers.iter().find(|offer| offer.built_using.split(',').any(|using| using.trim() == wanted));
+        let equal =
+            offers.iter().find(|offer| offer.built_using.split(',').any(|using| using.trim() == wanted));
         equal.cloned().ok_or_else(|| match offers.first() {
             Some(other) => format!(
                 "{name} {} for {host} was built using {}, and the root has {} {}; build the one in step with: archmill toolchain build {} --for {}",
@@ -278,10 +295,14 @@ impl Planner<'_> {
         let mut seen: HashSet<String> = start.iter().map(|offer| offer.name.clone()).collect();
         let mut found = Vec::new();
         while let Some(offer) = queue.pop_front() {
-            let groups = Relations::parse(&offer.depends).map_err(|error| format!("{}: {error}", offer.name))?;
+            let groups =
+                Relations::parse(&offer.depends).map_err(|error| format!("{}: {error}", offer.name))?;
             for group in groups.0 {
-                let installed = group.iter().find_map(|relation| self.root.get(relation.name.as_str()).copied());
-                let Some(name) = installed.map(|package| package.name.clone()).or_else(|| Some(group.first()?.name.clone()))
+                let installed =
+                    group.iter().find_map(|relation| self.root.get(relation.name.as_str()).copied());
+                let Some(name) = installed
+                    .map(|package| package.name.clone())
+                    .or_else(|| Some(group.first()?.name.clone()))
                 else {
                     continue;
                 };

@@ -113,7 +113,8 @@ fn a_sandbox_goes_when_the_process_that_holds_it_is_killed() {
 fn an_interrupt_at_the_callers_terminal_is_for_the_caller_alone() {
     // A terminal sends it to all of a process group.
     let sandbox = World::new().start();
-    let [own, outer] = ["self".to_owned(), sandbox.pid().to_string()].map(|process| group_and_session(&process));
+    let [own, outer] =
+        ["self".to_owned(), sandbox.pid().to_string()].map(|process| group_and_session(&process));
     assert_ne!(own.0, outer.0);
     assert_ne!(own.1, outer.1);
 }
