@@ -97,6 +97,9 @@ pub struct SandboxSpec {
     pub account_executables: bool,
     /// Who may ask for root with the gain-root client, and which tree goes with it.
     pub gain_root: Option<GainRoot>,
+    /// What is in /proc/cpuinfo, where it is not what the kernel says.
+    #[serde(default)]
+    pub cpuinfo: Option<String>,
 }
 
 /// The gain-root service.

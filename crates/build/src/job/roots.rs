@@ -405,6 +405,7 @@ impl Step<'_> {
             personality_32: plan.personality_32,
             account_executables: false,
             gain_root: None,
+            cpuinfo: None,
         };
         let mut sandbox =
             Sandbox::start(&session.map, &spec, session.canceller.clone()).during(Phase::Host)?;
