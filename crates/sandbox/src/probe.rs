@@ -163,6 +163,7 @@ fn sandbox(map: &IdMap, folder: &Path) -> Result<String, String> {
         personality_32: false,
         account_executables: true,
         gain_root: None,
+        uname: None,
         cpuinfo: None,
     };
     let result = try_sandbox(map, &spec).map(|text| format!("{text} (tried in {})", folder.display()));

@@ -405,6 +405,7 @@ impl Step<'_> {
             personality_32: plan.personality_32,
             account_executables: false,
             gain_root: None,
+            uname: None,
             cpuinfo: None,
         };
         let mut sandbox =
