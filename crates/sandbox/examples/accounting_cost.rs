@@ -38,6 +38,7 @@ fn once(
         personality_32: false,
         account_executables: account,
         gain_root: None,
+        cpuinfo: None,
     };
     let command = Command {
         argv: ["/bin/busybox", "sh", "-c", LOOP].map(str::to_owned).to_vec(),

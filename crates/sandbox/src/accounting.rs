@@ -3,27 +3,47 @@
 use std::collections::HashMap;
 use std::fs;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::seccomp;
+use crate::program::Programs;
+use crate::seccomp::{self, Call, Notification};
 use crate::spec::{ExecutableUsage, LimitKind, Limits};
+use crate::uname::Names;
 
 /// Entries that are kept of the list of executables; the rest is one more entry.
 const MOST: usize = 400;
 /// Different executables that are told apart while a command runs: a hostile one could make any number.
 const MOST_TOLD_APART: usize = 20_000;
-/// Longest path that is kept.
-const LONGEST_PATH: usize = 1024;
 
 /// Of one command.
 #[derive(Default)]
 pub(crate) struct Accounting {
     listeners: Vec<OwnedFd>,
-    by_path: HashMap<Vec<u8>, (u64, Duration)>,
+    /// Of emulated and of native programs.
+    by_path: HashMap<Vec<u8>, [Usage; 2]>,
     pub(crate) peak_memory: u64,
     pub(crate) limit: Option<LimitKind>,
+}
+
+/// Of one program.
+#[derive(Debug, Default, Clone, Copy)]
+struct Usage {
+    count: u64,
+    cpu: Duration,
+}
+
+impl Usage {
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.cpu += other.cpu;
+    }
+}
+
+/// What it takes to answer those that wait.
+pub(crate) struct Answers {
+    pub(crate) programs: Programs,
+    /// The kernel's own names of the system but where these are given.
+    pub(crate) names: Option<Names>,
 }
 
 /// All processes at a moment.
@@ -75,24 +95,40 @@ impl Accounting {
         self.listeners.swap_remove(listener);
     }
 
-    /// A process is about to end: counts what it used, and lets it.
-    pub(crate) fn notified(&mut self, listener: usize, interpreters: &[PathBuf]) {
-        let Some(listener) = self.listeners.get(listener) else { return };
-        let Ok((id, thread)) = seccomp::receive(listener.as_fd()) else { return };
-        if let Some(cpu) = cpu_time(thread) {
-            let name = program(thread, interpreters);
-            if let Some(usage) = self.by_path.get_mut(&name) {
-                usage.0 += 1;
-                usage.1 += cpu;
-            } else if self.by_path.len() < MOST_TOLD_APART {
-                self.by_path.insert(name, (1, cpu));
+    /// Answers one that waits.
+    pub(crate) fn notified(&mut self, listener: usize, answers: &mut Answers) {
+        let Some(fd) = self.listeners.get(listener) else { return };
+        let Ok(notification) = seccomp::receive(fd.as_fd()) else { return };
+        match (notification.call, &answers.names) {
+            (Some(Call::End), _) => self.ends(listener, &notification, &mut answers.programs),
+            (Some(Call::Uname(layout)), Some(names)) => names.answer(fd.as_fd(), &notification, layout),
+            _ => {
+                seccomp::let_go(fd.as_fd(), &notification);
             }
         }
-        seccomp::let_go(listener.as_fd(), id);
+    }
+
+    /// A process is about to end: counts what it used, and lets it.
+    fn ends(&mut self, listener: usize, notification: &Notification, programs: &mut Programs) {
+        let cpu = cpu_time(notification.thread);
+        let program = programs.of(notification.thread);
+        // One whose call was interrupted comes again.
+        if !seccomp::let_go(self.listeners[listener].as_fd(), notification) {
+            return;
+        }
+        let Some(cpu) = cpu else { return };
+        let used = Usage { count: 1, cpu };
+        // Most are known, and then nothing is allocated.
+        if let Some(usages) = self.by_path.get_mut(program.path) {
+            usages[usize::from(program.native)].add(used);
+        } else if self.by_path.len() < MOST_TOLD_APART {
+            let usages = self.by_path.entry(program.path.to_vec()).or_default();
+            usages[usize::from(program.native)].add(used);
+        }
     }
 
     /// The same for all that wait, within 10 ms.
-    pub(crate) fn notified_if_any(&mut self, interpreters: &[PathBuf]) {
+    pub(crate) fn notified_if_any(&mut self, answers: &mut Answers) {
         use rustix::event::{PollFd, PollFlags, poll};
         let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
         let mut fds: Vec<_> =
@@ -102,7 +138,7 @@ impl Accounting {
         drop(fds);
         for (index, revents) in ready.iter().enumerate().rev() {
             if revents.contains(PollFlags::IN) {
-                self.notified(index, interpreters);
+                self.notified(index, answers);
             } else if !revents.is_empty() {
                 self.forget(index);
             }
@@ -128,13 +164,18 @@ impl Accounting {
         let mut list: Vec<ExecutableUsage> = self
             .by_path
             .iter()
-            .map(|(path, (count, cpu))| ExecutableUsage {
+            .flat_map(|(path, usages)| {
+                [false, true].into_iter().zip(usages).map(move |(native, usage)| (path, native, usage))
+            })
+            .filter(|(_, _, usage)| usage.count > 0)
+            .map(|(path, native, usage)| ExecutableUsage {
                 path: String::from_utf8_lossy(path).into_owned(),
-                count: *count,
-                cpu: *cpu,
+                count: usage.count,
+                cpu: usage.cpu,
+                native,
             })
             .collect();
-        list.sort_by(|a, b| b.cpu.cmp(&a.cpu).then_with(|| a.path.cmp(&b.path)));
+        list.sort_by(|a, b| b.cpu.cmp(&a.cpu).then_with(|| (&a.path, a.native).cmp(&(&b.path, b.native))));
         let rest = list.split_off(list.len().min(MOST));
         let seen: Duration = list.iter().map(|usage| usage.cpu).sum();
         let unseen = total.saturating_sub(seen);
@@ -144,6 +185,7 @@ impl Accounting {
                 path: "(others, killed or not seen)".to_owned(),
                 count,
                 cpu: unseen,
+                native: false,
             });
         }
         list
@@ -188,24 +230,6 @@ fn process_clock(pid: u32) -> Option<Duration> {
     Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
 }
 
-/// What a process runs: its executable, or for an emulator what that runs.
-fn program(pid: u32, interpreters: &[PathBuf]) -> Vec<u8> {
-    let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-    let name = exe.file_name();
-    // The emulator lives outside of the root, so its path here is not the one it was opened by: of a mount of its own
-    // it is the root.
-    let emulator = exe == Path::new("/") || interpreters.iter().any(|path| path.file_name() == name);
-    if !interpreters.is_empty() && emulator {
-        let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        // Interpreter, program, then the program's own arguments from argv[0] on.
-        if let Some(program) = cmdline.split(|byte| *byte == 0).nth(1).filter(|program| !program.is_empty()) {
-            return program[..program.len().min(LONGEST_PATH)].to_vec();
-        }
-    }
-    let path = exe.as_os_str().as_bytes();
-    path[..path.len().min(LONGEST_PATH)].to_vec()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,9 +260,10 @@ mod tests {
     #[test]
     fn time_that_nobody_was_seen_to_use_is_listed_too() {
         let mut accounting = Accounting::new(None);
-        accounting.by_path.insert(b"/bin/a".to_vec(), (2, Duration::from_secs(1)));
+        let usage = Usage { count: 2, cpu: Duration::from_secs(1) };
+        accounting.by_path.insert(b"/bin/a".to_vec(), [Usage::default(), usage]);
         let list = accounting.executables(Duration::from_secs(5));
-        assert_eq!(list[0].path, "/bin/a");
+        assert_eq!((list[0].path.as_str(), list[0].native, list.len()), ("/bin/a", true, 2));
         assert_eq!(list.iter().map(|usage| usage.cpu).sum::<Duration>(), Duration::from_secs(5));
     }
 }

@@ -13,6 +13,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::launch::{self, Inner};
 use crate::process::{fork_with, signal, steal_fd, wait_for};
+use crate::seccomp::Watch;
 use crate::socket::Channel;
 use crate::spec::GainRoot;
 use crate::tree::change_owner;
@@ -69,7 +70,7 @@ pub(crate) struct Broker<'a> {
     pub(crate) config: &'a GainRoot,
     pub(crate) turns: &'a Turns,
     pub(crate) inner: &'a Inner,
-    pub(crate) account: bool,
+    pub(crate) watch: Watch,
     pub(crate) channel: Channel,
 }
 
@@ -207,7 +208,7 @@ impl Broker<'_> {
             .enter()
             .and_then(|()| Ok(rustix::process::fchdir(&ask.cwd)?))
             .and_then(|()| launch::take_descriptors([stdin, stdout, stderr], false))
-            .and_then(|()| if self.account { launch::listen(&self.channel, &()) } else { Ok(()) })
+            .and_then(|()| launch::listen(&self.channel, &(), self.watch))
             .and_then(|()| launch::take_ids(0, 0, ask.umask));
         match prepared {
             Ok(()) => launch::exec(program, &ask.argv, &ask.env),

@@ -12,6 +12,7 @@ use std::os::unix::net::UnixListener;
 use crate::broker::{Broker, Turns};
 use crate::launch::Inner;
 use crate::process::{close_all_but, fork_with};
+use crate::seccomp::Watch;
 use crate::socket::Channel;
 use crate::spec::GainRoot;
 
@@ -51,13 +52,13 @@ pub(crate) struct Service {
     config: GainRoot,
     listener: UnixListener,
     turns: Turns,
-    account: bool,
+    watch: Watch,
     /// By process id; the channel brings the listener of the command's processes.
     brokers: HashMap<i32, Channel>,
 }
 
 impl Service {
-    pub(crate) fn new(config: GainRoot, account: bool) -> io::Result<Self> {
+    pub(crate) fn new(config: GainRoot, watch: Watch) -> io::Result<Self> {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::create_dir_all("/run/archmill")?;
         // The root of a failed build still has that of its own sandbox.
@@ -65,7 +66,7 @@ impl Service {
         let listener = UnixListener::bind(SOCKET)?;
         listener.set_nonblocking(true)?;
         std::fs::set_permissions(SOCKET, std::fs::Permissions::from_mode(0o666))?;
-        Ok(Self { config, listener, turns: Turns::new()?, account, brokers: HashMap::new() })
+        Ok(Self { config, listener, turns: Turns::new()?, watch, brokers: HashMap::new() })
     }
 
     /// What to wait on for clients, unless there are enough.
@@ -88,10 +89,10 @@ impl Service {
             .chain(inner.fds())
             .map(|fd| fd.as_raw_fd())
             .collect();
-        let (config, turns, account) = (&self.config, &self.turns, self.account);
+        let (config, turns, watch) = (&self.config, &self.turns, self.watch);
         let broker = fork_with(move || {
             close_all_but(&mut kept);
-            Broker { client, config, turns, inner, account, channel: theirs }.run()
+            Broker { client, config, turns, inner, watch, channel: theirs }.run()
         });
         if let Ok(pid) = broker {
             self.brokers.insert(pid, ours);

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use crate::reexec::unshare;
-use crate::seccomp;
+use crate::seccomp::{self, Watch};
 use crate::socket::Channel;
 use crate::spec::Command;
 
@@ -26,7 +26,7 @@ const MAP: &str = "0 0 1\n1 1 65534\n";
 /// A started command.
 pub(crate) struct Started {
     pub(crate) pid: i32,
-    /// Tells of processes that are about to end.
+    /// Tells of what is watched.
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) inner: Inner,
 }
@@ -42,8 +42,8 @@ pub(crate) struct Inner {
 pub(crate) struct Manner {
     /// The first descriptor becomes its controlling terminal.
     pub(crate) terminal: bool,
-    /// Its processes tell the supervisor when they end.
-    pub(crate) account: bool,
+    /// What the supervisor is told of its processes.
+    pub(crate) watch: Watch,
     /// Most processes and threads of it together.
     pub(crate) processes: Option<u64>,
 }
@@ -171,9 +171,8 @@ impl Prepared {
     fn become_it(&self, fds: [&OwnedFd; 3], channel: &Channel) -> Step {
         let result = self.isolate(channel).and_then(|()| {
             take_descriptors(fds, self.manner.terminal).map_err(step("cannot set up its descriptors"))?;
-            if self.manner.account {
-                listen(channel, &Word::Listener).map_err(step("cannot watch its processes"))?;
-            }
+            listen(channel, &Word::Listener, self.manner.watch)
+                .map_err(step("cannot watch its processes"))?;
             take_ids(self.uid, self.gid, self.umask).map_err(step("cannot take its user and group"))
         });
         if let Err(failed) = result {
@@ -205,9 +204,12 @@ impl Prepared {
     }
 }
 
-/// Installs the filter that tells of ending processes, and sends its listener away.
-pub(crate) fn listen<T: serde::Serialize>(channel: &Channel, word: &T) -> io::Result<()> {
-    match seccomp::install() {
+/// Installs the filter that tells of what is watched, and sends its listener away.
+pub(crate) fn listen<T: serde::Serialize>(channel: &Channel, word: &T, watch: Watch) -> io::Result<()> {
+    if !watch.any() {
+        return Ok(());
+    }
+    match seccomp::install(watch) {
         Ok(listener) => channel.send(word, &[listener.as_fd()]),
         // A kernel without it: nothing is counted by executable, and that shows.
         Err(_) => Ok(()),

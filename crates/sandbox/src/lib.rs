@@ -23,9 +23,11 @@ mod idmap;
 mod inside;
 mod kernel;
 mod launch;
+mod memory;
 mod mounts;
 pub mod probe;
 mod process;
+mod program;
 mod protocol;
 mod reexec;
 mod remote_files;
@@ -37,6 +39,7 @@ mod supervisor;
 mod task;
 mod terminal;
 mod tree;
+mod uname;
 mod watch;
 
 pub use gain_root::{CLIENT as GAIN_ROOT_CLIENT, SOCKET as GAIN_ROOT_SOCKET};
@@ -48,6 +51,6 @@ pub use reexec::{StartError, init};
 pub use sandbox::{Canceller, HostUse, Sandbox, SandboxError};
 pub use spec::{
     Binfmt, Command, ExecutableUsage, Exit, GainRoot, LimitKind, Limits, Mount, MountSource, RootFs,
-    SandboxSpec, Status, Upper,
+    SandboxSpec, Status, Uname, Upper,
 };
 pub use task::{Task, TaskError, run_task};

@@ -68,6 +68,9 @@ pub(crate) fn set_up(spec: &SandboxSpec, binfmt_of_host: bool) -> Result<Written
         register(&root, &spec.binfmt)?;
     }
     mask(&root)?;
+    if let Some(text) = &spec.cpuinfo {
+        show(&root, "proc/cpuinfo", text)?;
+    }
     enter(&root)?;
     Ok(written)
 }
@@ -246,6 +249,21 @@ fn mask(root: &Path) -> Result<(), MountError> {
             .map_err(at("hide", &firmware))?;
     }
     Ok(())
+}
+
+/// Has a file of the kernel's say something else, for good like what is hidden.
+fn show(root: &Path, name: &str, text: &str) -> Result<(), MountError> {
+    // A file system of its own, which lives on below the one file once its folder is free again.
+    let folder = root.join("dev/shm");
+    let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("tmpfs", &folder, "tmpfs", quiet, c("mode=0755").as_deref())
+        .map_err(at("mount a tmpfs at", &folder))?;
+    let (source, target) = (folder.join("file"), root.join(name));
+    fs::write(&source, text).map_err(at("write", &source))?;
+    mount_bind(&source, &target).map_err(at("replace", &target))?;
+    mount_remount(&target, quiet | MountFlags::BIND | MountFlags::RDONLY, "")
+        .map_err(at("make read-only", &target))?;
+    unmount(&folder, UnmountFlags::DETACH).map_err(at("unmount", &folder))
 }
 
 fn enter(root: &Path) -> Result<(), MountError> {

@@ -163,6 +163,8 @@ fn sandbox(map: &IdMap, folder: &Path) -> Result<String, String> {
         personality_32: false,
         account_executables: true,
         gain_root: None,
+        uname: None,
+        cpuinfo: None,
     };
     let result = try_sandbox(map, &spec).map(|text| format!("{text} (tried in {})", folder.display()));
     let removed = run_task(map, "probe-remove", &json!(work.path()), &mut |_| {});

@@ -97,6 +97,20 @@ pub struct SandboxSpec {
     pub account_executables: bool,
     /// Who may ask for root with the gain-root client, and which tree goes with it.
     pub gain_root: Option<GainRoot>,
+    /// What uname(2) answers to native programs, where it is not what the kernel says.
+    #[serde(default)]
+    pub uname: Option<Uname>,
+    /// What is in /proc/cpuinfo, where it is not what the kernel says.
+    #[serde(default)]
+    pub cpuinfo: Option<String>,
+}
+
+/// Names of the system, for native programs in a root of another architecture. The others stay the kernel's: QEMU's user
+/// emulation passes those on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uname {
+    /// The machine (`uname -m`), at most 64 bytes.
+    pub machine: String,
 }
 
 /// The gain-root service.
@@ -240,4 +254,7 @@ pub struct ExecutableUsage {
     pub count: u64,
     /// User and system CPU time.
     pub cpu: Duration,
+    /// Whether the CPU ran it itself. False for what emulators ran, and for what was not seen.
+    #[serde(default)]
+    pub native: bool,
 }

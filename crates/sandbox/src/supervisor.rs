@@ -9,16 +9,19 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::accounting::{Accounting, Sample};
+use crate::accounting::{Accounting, Answers, Sample};
 use crate::disk::{Disk, Written};
 use crate::files;
 use crate::gain_root::Service;
 use crate::kernel::{KernelVersion, NPROC_PER_NAMESPACE};
 use crate::launch::{Inner, Manner, Started, spawn};
 use crate::process::{any_child, armour, cpu_used, kill_all, reap, signal_pipe};
+use crate::program::Programs;
 use crate::protocol::{Ended, Reply, Request};
+use crate::seccomp::Watch;
 use crate::socket::Channel;
 use crate::spec::{LimitKind, Limits, SandboxSpec};
+use crate::uname::Names;
 
 /// How often memory and processes are looked at.
 const SAMPLE: Duration = Duration::from_millis(250);
@@ -30,8 +33,8 @@ pub(crate) struct Supervisor {
     channel: Channel,
     signals: OwnedFd,
     gain_root: Option<Service>,
-    account: bool,
-    interpreters: Vec<std::path::PathBuf>,
+    watch: Watch,
+    answers: Answers,
     disk: Disk,
     running: Option<Running>,
     gone: bool,
@@ -48,16 +51,18 @@ struct Running {
 
 impl Supervisor {
     pub(crate) fn new(channel: Channel, spec: &SandboxSpec, written: Written) -> io::Result<Self> {
-        let account = spec.account_executables;
-        let gain_root = spec.gain_root.clone().map(|config| Service::new(config, account)).transpose()?;
+        let watch = Watch { ends: spec.account_executables, uname: spec.uname.is_some() };
+        let gain_root = spec.gain_root.clone().map(|config| Service::new(config, watch)).transpose()?;
+        let interpreters = spec.binfmt.iter().map(|entry| entry.interpreter.clone()).collect();
+        let names = spec.uname.as_ref().map(Names::new).transpose()?;
         // Before anything of a build can run.
         armour()?;
         Ok(Self {
             channel,
             signals: signal_pipe()?,
             gain_root,
-            account,
-            interpreters: spec.binfmt.iter().map(|entry| entry.interpreter.clone()).collect(),
+            watch,
+            answers: Answers { programs: Programs::new(interpreters)?, names },
             disk: Disk::new(written),
             running: None,
             gone: false,
@@ -68,9 +73,9 @@ impl Supervisor {
     pub(crate) fn run(&mut self) -> io::Result<()> {
         while !self.gone {
             let ready = self.wait()?;
-            for listener in ready.ending {
+            for listener in ready.waiting {
                 if let Some(running) = &mut self.running {
-                    running.accounting.notified(listener, &self.interpreters);
+                    running.accounting.notified(listener, &mut self.answers);
                 }
             }
             // From the end, so that the numbers of those still to come stay true.
@@ -99,35 +104,41 @@ impl Supervisor {
         });
         let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| rustix::time::Timespec::try_from(timeout).ok());
-        let mut fds = vec![(Source::Request, self.channel.as_fd()), (Source::Child, self.signals.as_fd())];
-        if let Some(running) = &self.running {
-            let listeners = running.accounting.listeners().enumerate();
-            fds.extend(listeners.map(|(index, fd)| (Source::Ending(index), fd)));
-            if let Some(service) = &self.gain_root {
-                fds.extend(service.listener().map(|fd| (Source::Client, fd)));
-                fds.extend(service.channels().map(|(pid, fd)| (Source::Broker(pid), fd)));
-            }
-        }
-        let mut polled: Vec<_> =
-            fds.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+        // Asked for every process that ends, so it is made at one go: these two, then those of the running command.
+        let mut polled = Vec::with_capacity(16);
+        polled.push(PollFd::new(&self.channel, PollFlags::IN));
+        polled.push(PollFd::new(&self.signals, PollFlags::IN));
+        let running = self.running.as_ref();
+        let service = self.gain_root.as_ref().filter(|_| running.is_some());
+        let pollable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        polled.extend(running.iter().flat_map(|running| running.accounting.listeners()).map(pollable));
+        let client = polled.len();
+        polled.extend(service.and_then(Service::listener).map(pollable));
+        let brokers = polled.len();
+        polled.extend(service.iter().flat_map(|service| service.channels()).map(|(_, fd)| pollable(fd)));
         match poll(&mut polled, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let mut ready = Ready::default();
-        for ((source, _), fd) in fds.iter().zip(&polled).filter(|(_, fd)| !fd.revents().is_empty()) {
-            match source {
-                Source::Request => ready.request = true,
-                Source::Child => ready.child = true,
-                Source::Client => ready.client = true,
-                // It brings one thing; then it is silent until its broker is reaped.
-                Source::Broker(pid) if fd.revents().contains(PollFlags::IN) => ready.brokers.push(*pid),
-                Source::Broker(_) => {}
+        let said = |index: usize| !polled[index].revents().is_empty();
+        let mut ready = Ready {
+            request: said(0),
+            child: said(1),
+            client: client < brokers && said(client),
+            ..Ready::default()
+        };
+        for (listener, fd) in polled[2..client].iter().enumerate() {
+            if fd.revents().contains(PollFlags::IN) {
+                ready.waiting.push(listener);
+            } else if !fd.revents().is_empty() {
                 // A listener whose last process is gone only ever says HUP.
-                Source::Ending(index) if fd.revents().contains(PollFlags::IN) => ready.ending.push(*index),
-                Source::Ending(index) => ready.silent.push(*index),
+                ready.silent.push(listener);
             }
         }
+        // A broker brings one thing; then it is silent until it is reaped.
+        let pids = service.iter().flat_map(|service| service.channels()).map(|(pid, _)| pid);
+        let brought = |fd: &PollFd<'_>| fd.revents().contains(PollFlags::IN);
+        ready.brokers.extend(pids.zip(&polled[brokers..]).filter(|(_, fd)| brought(fd)).map(|(pid, _)| pid));
         if ready.child {
             let mut drained = [0; 256];
             let _ = rustix::io::read(&self.signals, &mut drained);
@@ -157,7 +168,7 @@ impl Supervisor {
             }
             Request::Run { command, terminal } => {
                 let manner =
-                    Manner { terminal, account: self.account, processes: process_limit(&command.limits) };
+                    Manner { terminal, watch: self.watch, processes: process_limit(&command.limits) };
                 match spawn(&command, &fds, manner) {
                     Ok(started) => {
                         self.running = Some(Running::new(started, command.limits));
@@ -202,14 +213,14 @@ impl Supervisor {
         // Their last words want an answer, or they never end.
         while any_child() {
             kill_all();
-            running.accounting.notified_if_any(&self.interpreters);
+            running.accounting.notified_if_any(&mut self.answers);
             while reap().is_some() {}
         }
         if let Some(service) = &mut self.gain_root {
             service.put_right();
         }
         let mut limit = running.accounting.limit.or(last);
-        let counted = self.account || running.limits.disk.is_some();
+        let counted = self.watch.ends || running.limits.disk.is_some();
         let disk = if counted { self.disk.total() } else { 0 };
         if let Some(most) = running.limits.disk.filter(|_| limit.is_none()) {
             // Who fills a small disk fast enough fails for want of space before anybody looks.
@@ -267,23 +278,16 @@ impl Running {
     }
 }
 
-/// What is waited for.
-enum Source {
-    Request,
-    Child,
-    /// A listener, by its number.
-    Ending(usize),
-    Client,
-    /// A broker, by its process id.
-    Broker(i32),
-}
-
+/// What was waited for and came.
 #[derive(Default)]
 struct Ready {
     request: bool,
     child: bool,
-    ending: Vec<usize>,
+    /// Listeners, by number, with a process that waits for an answer.
+    waiting: Vec<usize>,
+    /// Listeners whose processes are gone.
     silent: Vec<usize>,
     client: bool,
+    /// By process id.
     brokers: Vec<i32>,
 }

@@ -421,6 +421,8 @@ impl Step<'_> {
             personality_32: plan.personality_32,
             account_executables: false,
             gain_root: None,
+            uname: None,
+            cpuinfo: None,
         };
         let mut sandbox =
             Sandbox::start(&session.map, &spec, session.canceller.clone()).during(Phase::Host)?;

@@ -143,6 +143,8 @@ fn start(
         personality_32: opening.personality_32,
         account_executables: true,
         gain_root: Some(GainRoot { uid: BUILD_USER.1, gid: BUILD_USER.1, tree: BUILD_FOLDER.into() }),
+        uname: None,
+        cpuinfo: None,
     };
     let sandbox = Sandbox::start(&session.map, &spec, session.canceller.clone()).during(Phase::Host)?;
     for note in sandbox.notes() {

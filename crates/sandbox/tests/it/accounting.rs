@@ -36,6 +36,7 @@ fn a_script_is_counted_as_its_interpreter() {
     let (exit, _) = run(&mut sandbox, &command(&["/tmp/script"]));
     assert_eq!(exit.status, Status::Exited(0));
     assert_eq!(count_of(&exit, "/bin/busybox").0, 1, "{exit:?}");
+    assert!(exit.executables.iter().all(|usage| usage.native || usage.path.starts_with('(')), "{exit:?}");
 }
 
 fn what_was_killed_is_in_the_rest() {

@@ -50,7 +50,8 @@ fn an_emulator_is_registered_in_the_namespace_and_nowhere_else() {
     let (exit, text) = run(&mut sandbox, &crate::world::command(&["/build/foreign", "one", "two"]));
     assert_eq!((exit.status, text.as_str()), (Status::Exited(0), "/build/foreign one two\n"));
     // It is counted as the program, not as its emulator.
-    assert!(exit.executables.iter().any(|usage| usage.path == "/build/foreign"), "{:?}", exit.executables);
+    let foreign_program = exit.executables.iter().find(|usage| usage.path == "/build/foreign");
+    assert!(foreign_program.is_some_and(|usage| !usage.native), "{:?}", exit.executables);
     assert_eq!(names(Path::new(HOST)), before, "nothing on the host");
     assert_eq!(sandbox.notes(), [] as [String; 0]);
     assert_eq!(
@@ -74,6 +75,48 @@ fn root_inside_can_neither_write_to_the_emulator_nor_unregister_it() {
     assert_eq!(output(&mut sandbox, &root_script(outer)), "");
     drop(sandbox);
     assert_eq!(fs::read(&entry.interpreter).unwrap(), content);
+}
+
+/// A handler in perl that goes on as a native program would: it moves the beginning of its command line past its own
+/// path and the program's (PR_SET_MM_MAP of prctl(2)), unless it is told to stay.
+const HANDOVER: &str = r#"
+    my ($name, @arguments) = @ARGV;
+    exit 0 if grep { $_ eq "stay" } @arguments;
+    local $/; open my $file, "<", "/proc/self/stat"; my $stat = <$file>; $stat =~ s/^.*\) //s;
+    my @stat = (0, 0, 0, split / /, $stat);
+    open my $line, "<", "/proc/self/cmdline"; my @words = split /\0/, <$line>;
+    my $arguments = $stat[48] + length($words[0]) + length($words[1]) + 2;
+    my $map = pack("Q12L2", @stat[26, 27, 45, 46, 47], syscall(12, 0), $stat[28], $arguments, @stat[49, 50, 51], 0, 0, 0xffffffff);
+    syscall(157, 35, 14, $map, length $map, 0) == 0 or die "prctl: $!";
+    open $line, "<", "/proc/self/cmdline"; print join(" ", split /\0/, <$line>), "\n";
+"#;
+
+fn a_native_program_behind_the_emulator_is_counted_as_itself() {
+    let mut world = World::with_gain_root();
+    let interpreter = base().join("interp-7/perl");
+    map().create_folder(interpreter.parent().unwrap()).unwrap();
+    fs::copy("/usr/bin/perl", &interpreter).unwrap();
+    let mut entry = entry_of(&interpreter, "amtwin");
+    entry.line.push('P');
+    world.spec.binfmt = vec![entry];
+    let mut sandbox = world.start();
+    sandbox.write("/build/twin", &foreign("amtwin", HANDOVER), 0o755, (0, 0)).unwrap();
+    sandbox.write("/build/script", b"#!/build/twin -e\n", 0o755, (0, 0)).unwrap();
+    let text = "/build/twin one; cd /build; ./twin two; ./script; /build/twin stay; ./twin stay; exit 0";
+    let (exit, text) = run(&mut sandbox, &script(text));
+    assert_eq!(text, "/build/twin one\n./twin two\n/build/twin -e ./script\n");
+    let mut seen: Vec<(&str, u64, bool)> = exit
+        .executables
+        .iter()
+        .filter(|usage| usage.path.ends_with("twin"))
+        .map(|usage| (usage.path.as_str(), usage.count, usage.native))
+        .collect();
+    seen.sort_unstable();
+    let expected =
+        [("./twin", 1, false), ("./twin", 1, true), ("/build/twin", 1, false), ("/build/twin", 2, true)];
+    assert_eq!(seen, expected, "{:?}", exit.executables);
+    let shell = exit.executables.iter().find(|usage| usage.path == "/bin/busybox");
+    assert!(shell.is_some_and(|usage| usage.native), "{:?}", exit.executables);
 }
 
 fn an_ordinary_user_on_an_old_kernel_is_told_what_to_do() {
@@ -242,6 +285,7 @@ fn on_an_old_kernel_root_registers_on_the_host_until_the_build_ends() {
 crate::tests![
     an_emulator_is_registered_in_the_namespace_and_nowhere_else,
     root_inside_can_neither_write_to_the_emulator_nor_unregister_it,
+    a_native_program_behind_the_emulator_is_counted_as_itself,
     an_ordinary_user_on_an_old_kernel_is_told_what_to_do,
     the_host_is_registered_on_and_left_as_it_was_in_a_host_of_our_own,
     on_an_old_kernel_root_registers_on_the_host_until_the_build_ends,

@@ -28,6 +28,8 @@ pub(crate) fn start() -> ExitCode {
             personality_32: false,
             account_executables: false,
             gain_root: None,
+            uname: None,
+            cpuinfo: None,
         };
         Sandbox::start(&map, &spec, Canceller::default()).map_err(|error| error.to_string())
     });

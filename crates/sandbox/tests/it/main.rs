@@ -19,6 +19,7 @@ mod hosts;
 mod isolation;
 mod lifetime;
 mod limits;
+mod names;
 mod tasks;
 mod terminal;
 mod user;
@@ -44,7 +45,7 @@ fn main() -> std::process::ExitCode {
     let mut arguments = Arguments::from_args();
     // Most of the time here is spent waiting, but what is measured wants some quiet.
     arguments.test_threads = arguments.test_threads.or(Some(2));
-    let groups: [(&str, &[Test]); 13] = [
+    let groups: [(&str, &[Test]); 14] = [
         ("accounting", accounting::TESTS),
         ("attacks", attacks::TESTS),
         ("binfmt", binfmt::TESTS),
@@ -56,6 +57,7 @@ fn main() -> std::process::ExitCode {
         ("isolation", isolation::TESTS),
         ("lifetime", lifetime::TESTS),
         ("limits", limits::TESTS),
+        ("names", names::TESTS),
         ("tasks", tasks::TESTS),
         ("terminal", terminal::TESTS),
     ];

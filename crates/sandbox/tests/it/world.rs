@@ -111,6 +111,8 @@ impl World {
             personality_32: false,
             account_executables: true,
             gain_root: None,
+            uname: None,
+            cpuinfo: None,
         };
         Self { folder, spec, host: HostUse::default(), canceller: Canceller::default() }
     }
