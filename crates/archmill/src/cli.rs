@@ -31,6 +31,10 @@ pub(crate) enum Command {
     Debug(DebugArgs),
     /// Build again from the inputs of a build record, versions pinned.
     Replay(ReplayArgs),
+    /// Tell which tools of a build run as twins on this machine's CPU, and which are refused and why.
+    Acceleration(AccelerationArgs),
+    /// Build with twins and wholly emulated, and compare what comes out bit for bit.
+    Verify(VerifyArgs),
     /// Tell for every source package of a suite whether its build dependencies can be installed.
     Check(CheckArgs),
     /// Tell why a source package's build dependencies cannot be installed, or what they would install.
@@ -126,6 +130,38 @@ pub(crate) struct ArchiveArgs {
     /// Which packages to build [default: any for a foreign architecture, else full where the source has both]
     #[arg(long, value_enum)]
     pub(crate) build: Option<BuildTypeArg>,
+}
+
+/// Options of `acceleration`.
+#[derive(Debug, Args)]
+pub(crate) struct AccelerationArgs {
+    /// Source package name, .dsc file or URL, or source tree
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Source package name, .dsc file or URL, or source tree
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    /// Folder for the results of both builds
+    #[arg(long, short = 'o', value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Find the twin that makes a difference
+    #[arg(long)]
+    pub(crate) bisect: bool,
+    /// Leave the tests out
+    #[arg(long)]
+    pub(crate) no_check: bool,
 }
 
 /// Limits; each ends the build with its own outcome.

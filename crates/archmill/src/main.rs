@@ -22,6 +22,8 @@ fn main() -> std::process::ExitCode {
         cli::Command::Shell(args) => commands::shell::run(&args),
         cli::Command::Debug(args) => commands::debug::run(&args),
         cli::Command::Replay(args) => commands::replay::run(&args),
+        cli::Command::Acceleration(args) => commands::acceleration::run(&args),
+        cli::Command::Verify(args) => commands::verify::run(&args),
         cli::Command::Check(args) => commands::check::run(&args),
         cli::Command::Explain(args) => commands::explain::run(&args),
         cli::Command::Doctor(args) => commands::doctor::run(&args),

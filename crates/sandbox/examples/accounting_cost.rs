@@ -38,6 +38,7 @@ fn once(
         personality_32: false,
         account_executables: account,
         gain_root: None,
+        uname: None,
         cpuinfo: None,
     };
     let command = Command {

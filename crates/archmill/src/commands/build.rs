@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use archmill_build::classify::ExitCode;
-use archmill_build::job::{self, Draft, Hooks, JobError, Plan, Progress, Request, Session};
+use archmill_build::job::{self, Draft, Hooks, JobError, Mode, Plan, Progress, Request, Session};
 use archmill_build::log::{Environment, Header, InstalledPackage, Kernel, LogWriter, Section, Sink};
 use archmill_build::record::{BuildRecord, Outcome};
 use archmill_build::report::{Event, Reporter as _};
@@ -31,8 +31,55 @@ pub(crate) fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         !matches!(session.host.execution(request.arch), archmill_emulate::Execution::Native { .. });
     request.limits = setup::limits(&args.limits, &config, emulated)?;
     let output = Output { out: args.out.clone(), json: args.json, shell_on_failure: args.shell_on_failure };
-    build(&session, &request, &hooks, &output, &terminal, &job::plan).map(|(code, _)| code)
+    let (code, record) = build(&session, &request, &hooks, &output, &terminal, &job::plan)?;
+    if request.mode.is_none() && record.request.mode == Mode::Accelerated.as_str() {
+        return without_twins(&session, &mut request, &hooks, &output, &terminal, (code, &record));
+    }
+    Ok(code)
 }
+
+/// A build that failed with twins, and that they are suspected of, is tried again without, and the source remembered
+/// if that succeeds.
+fn without_twins(
+    session: &Session<'_>,
+    request: &mut Request,
+    hooks: &Hooks,
+    output: &Output,
+    terminal: &Terminal,
+    (code, record): (ExitCode, &BuildRecord),
+) -> anyhow::Result<ExitCode> {
+    let Some(source) = &record.inputs.source else { return Ok(code) };
+    let (name, arch) = (source.package.as_str(), request.arch.debian);
+    let out = out_folder(output.out.as_deref(), name, Some(&source.version), arch)?;
+    let log = out.join(format!("{name}_{}_{arch}.build", file_version(Some(&source.version))));
+    let text = fs::read(&log).unwrap_or_default();
+    let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(TAIL)..]).into_owned();
+    if !job::suspected(&record.outcome, &tail) {
+        return Ok(code);
+    }
+    eprintln!(
+        "archmill: twins may be the reason; building once more with everything emulated (--mode accelerated turns this off)"
+    );
+    // What was found first is kept beside what comes now.
+    for (from, to) in [
+        (log.clone(), log.with_extension("accelerated.build")),
+        (out.join("build-record.json"), out.join("build-record.accelerated.json")),
+    ] {
+        let _ = fs::rename(from, to);
+    }
+    request.mode = Some(Mode::Emulated);
+    let (code, again) = build(session, request, hooks, output, terminal, &job::plan)?;
+    if again.outcome.class.is_none() {
+        let why = record.outcome.message.as_deref().unwrap_or("it failed with twins");
+        session
+            .remember_emulation(name, arch, why)
+            .with_context(|| format!("cannot remember that {name} is to be emulated"))?;
+    }
+    Ok(code)
+}
+
+/// How much of a log is looked at for the reason of a failure.
+const TAIL: usize = 1 << 16;
 
 /// Where results go and what is printed.
 pub(crate) struct Output {
@@ -190,6 +237,10 @@ fn environment(request: &Request, plan: &Plan) -> Environment {
             "Emulator".to_owned(),
             format!("{} {} from {}", emulator.package, emulator.version, emulator.suite),
         ));
+        facts.extend(plan.acceleration.as_ref().map(|plan| {
+            let names: Vec<&str> = plan.twins.iter().map(|twin| twin.package.as_str()).collect();
+            ("Twins".to_owned(), names.join(" "))
+        }));
         facts.push((
             "Emulated CPU".to_owned(),
             emulator.cpu_model.clone().unwrap_or_else(|| "default".to_owned()),

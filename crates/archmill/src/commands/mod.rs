@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub(crate) mod acceleration;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod debug;
@@ -7,3 +8,4 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod replay;
 pub(crate) mod shell;
+pub(crate) mod verify;

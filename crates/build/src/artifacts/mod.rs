@@ -1,5 +1,6 @@
 //! What a build made: checked against its .changes, and each package for what a build must not leave in it.
 
+mod differ;
 mod traces;
 
 use std::fmt::Write as _;
@@ -13,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::record::Artifact;
 
+pub use differ::differences;
 pub use traces::{Trace, What, in_source, shipped, traces};
 
 /// Why results are not what they must be.

@@ -18,8 +18,8 @@ use crate::artifacts::{self, ArtifactError};
 use crate::classify::{Class, End, Phase, classify, relevant_lines};
 use crate::log::{Header, LogError, LogWriter, Section, Summary};
 use crate::record::{
-    Artifact, BuildRecord, ExecutableUse, FORMAT_VERSION, Host, Inputs, LimitSettings, Outcome, PackageInput,
-    Resources, SourceFile, SourceInput,
+    Artifact, BuildRecord, Choice, ExecutableUse, FORMAT_VERSION, Host, Inputs, LimitSettings, Outcome,
+    PackageInput, Resources, SourceFile, SourceInput,
 };
 
 const BUILD_FOLDER: &str = "/build/reproducible-path";
@@ -137,6 +137,7 @@ impl<'a> Progress<'a> {
                     path: usage.path.clone(),
                     count: usage.count,
                     cpu_ms: ms(usage.cpu),
+                    native: usage.native,
                 })
                 .collect();
         }
@@ -318,6 +319,9 @@ pub(super) fn finish(
     exit: &Exit,
     progress: &mut Progress<'_>,
 ) -> Result<Finished, JobError> {
+    if plan.acceleration.is_some() {
+        note_choices(sandbox, progress)?;
+    }
     if !exit.status.success() {
         let outcome = failure(exit, &progress.log.tail());
         return Ok(Finished { successful: false, outcome, artifacts: Vec::new() });
@@ -335,6 +339,37 @@ pub(super) fn finish(
         }
     }
 }
+
+/// Programs that were emulated though they have a twin, into record and log. A build may write there what it likes: it is
+/// for people.
+fn note_choices(sandbox: &Sandbox, progress: &mut Progress<'_>) -> Result<(), JobError> {
+    let notes = sandbox.read(archmill_dispatch::CHOICES, 8 << 20).unwrap_or_default();
+    let mut counts = std::collections::BTreeMap::<(String, String), u64>::new();
+    for line in String::from_utf8_lossy(&notes).lines() {
+        if let Some((path, reason)) = line.split_once('\t') {
+            *counts.entry((path.to_owned(), reason.to_owned())).or_default() += 1;
+        }
+    }
+    let choices = counts.into_iter().take(MOST_CHOICES);
+    progress.resources.choices =
+        choices.map(|((path, reason), count)| Choice { path, reason, count }).collect();
+    let lines: Vec<String> = progress
+        .resources
+        .choices
+        .iter()
+        .map(|choice| {
+            format!("{} was emulated {} times because of {}", choice.path, choice.count, choice.reason)
+        })
+        .collect();
+    if !lines.is_empty() {
+        progress.log(|log| log.subheading("Twins not used"))?;
+        progress.log(|log| log.text(&lines.join("\n")))?;
+    }
+    Ok(())
+}
+
+/// Entries that are kept of the list of choices.
+const MOST_CHOICES: usize = 200;
 
 fn failure(exit: &Exit, tail: &str) -> Outcome {
     let end = match exit.status {

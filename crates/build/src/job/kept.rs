@@ -153,6 +153,7 @@ impl Kept {
             emulator: self.emulator.as_ref(),
             personality_32: self.personality_32,
             twins: None,
+            cpuinfo: None,
         };
         if !self.in_memory {
             return run::open(session, opening, work);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use archmill_archive::{Expected, PoolFile, fetch_all};
-use archmill_sandbox::{Limits, RootFs, Sandbox, SandboxSpec, Upper, cleanup::WorkFolder};
+use archmill_sandbox::{Limits, RootFs, Sandbox, SandboxSpec, Uname, Upper, cleanup::WorkFolder};
 use archmill_solve::Selected;
 
 use super::draft::Phases;
@@ -421,7 +421,11 @@ impl Step<'_> {
             personality_32: plan.personality_32,
             account_executables: false,
             gain_root: None,
-            uname: None,
+            uname: self
+                .maker
+                .twins
+                .as_ref()
+                .map(|_| Uname { machine: self.maker.request.arch.machine.to_owned() }),
             cpuinfo: None,
         };
         let mut sandbox =

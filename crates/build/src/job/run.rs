@@ -7,7 +7,7 @@ use archmill_emulate::Architecture;
 use archmill_sandbox::cleanup::WorkFolder;
 use archmill_sandbox::{
     Command, Exit, GAIN_ROOT_CLIENT, GainRoot, Limits, Mount, MountSource, RootFs, Sandbox, SandboxSpec,
-    Status, Upper,
+    Status, Uname, Upper,
 };
 use jiff::Timestamp;
 
@@ -57,6 +57,8 @@ pub(super) struct Opening<'a> {
     pub(super) personality_32: bool,
     /// The folder of twins.
     pub(super) twins: Option<&'a Path>,
+    /// What native programs find in /proc/cpuinfo.
+    pub(super) cpuinfo: Option<String>,
 }
 
 /// A sandbox over a root, with the build user and the gain-root client in place.
@@ -81,10 +83,59 @@ pub fn open_sandbox(
         emulator: plan.emulator.as_ref(),
         personality_32: plan.personality_32,
         twins: root.twins.as_deref(),
+        cpuinfo: cpuinfo(session, request, plan, root)?,
     };
     let sandbox = open(session, opening, work)?;
     prepare(&sandbox).during(Phase::Root)?;
+    if root.twins.is_some() {
+        // Whoever starts a program may have to note something.
+        sandbox.write(archmill_dispatch::CHOICES, b"", 0o666, (0, 0)).during(Phase::Root)?;
+    }
     Ok(sandbox)
+}
+
+/// What the emulator shows its programs in /proc/cpuinfo, for native ones; asked for once.
+fn cpuinfo(
+    session: &Session<'_>,
+    request: &Request,
+    plan: &Plan,
+    root: &Root,
+) -> Result<Option<String>, JobError> {
+    let (Some(_), Some(emulator)) = (&root.twins, &plan.emulator) else { return Ok(None) };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let known = session.folder("twins").join(format!(
+        "cpuinfo-{}-{}-{}-{processors}",
+        request.arch.debian,
+        &emulator.emulator.sha256[..16],
+        emulator.emulator.cpu_model.as_deref().unwrap_or("default")
+    ));
+    if let Ok(text) = fs::read_to_string(&known) {
+        return Ok(Some(text));
+    }
+    let work = WorkFolder::create(&session.folder("work"), &session.map).during(Phase::Host)?;
+    let opening = Opening {
+        arch: request.arch,
+        stack: root.stack.clone(),
+        upper: Upper::Memory(16 << 20),
+        emulator: Some(emulator),
+        personality_32: false,
+        twins: None,
+        cpuinfo: None,
+    };
+    let mut sandbox = open(session, opening, &work)?;
+    let argv = vec!["cat".to_owned(), "/proc/cpuinfo".to_owned()];
+    let mut bytes = Vec::new();
+    let exit =
+        sandbox.run(&command_of_root(argv, emulator_environment(plan)), &mut |part| bytes.extend(part));
+    sandbox.finish();
+    session.remove(&[work.path().to_owned()]).during(Phase::Host)?;
+    if !exit.during(Phase::Root)?.status.success() {
+        return Ok(None);
+    }
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    // Only saves time the next time.
+    let _ = fs::write(&known, &text);
+    Ok(Some(text))
 }
 
 /// The part of a working folder that holds what a build wrote.
@@ -143,8 +194,8 @@ fn start(
         personality_32: opening.personality_32,
         account_executables: true,
         gain_root: Some(GainRoot { uid: BUILD_USER.1, gid: BUILD_USER.1, tree: BUILD_FOLDER.into() }),
-        uname: None,
-        cpuinfo: None,
+        uname: opening.twins.map(|_| Uname { machine: opening.arch.machine.to_owned() }),
+        cpuinfo: opening.cpuinfo,
     };
     let sandbox = Sandbox::start(&session.map, &spec, session.canceller.clone()).during(Phase::Host)?;
     for note in sandbox.notes() {

@@ -112,6 +112,20 @@ pub struct Resources {
     /// CPU time by program, the largest first.
     #[serde(default)]
     pub executables: Vec<ExecutableUse>,
+    /// Programs that have a twin and were emulated all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
+}
+
+/// A program that was started emulated though it has a twin.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Choice {
+    /// Its path.
+    pub path: String,
+    /// What spoke against the twin: an argument, or the name of a variable.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
 }
 
 /// What all processes of one program took.
@@ -123,6 +137,9 @@ pub struct ExecutableUse {
     pub count: u64,
     /// CPU time, user and system, milliseconds.
     pub cpu_ms: u64,
+    /// Whether the CPU itself ran it.
+    #[serde(default)]
+    pub native: bool,
 }
 
 /// A file that the build left.

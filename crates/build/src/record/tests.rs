@@ -85,6 +85,7 @@ fn record() -> BuildRecord {
             reused: vec![],
         }],
         resources: Resources {
+            choices: Vec::new(),
             peak_memory_bytes: 123_456_789,
             executables: vec![ExecutableUse { path: "/usr/bin/perl".into(), count: 31, cpu_ms: 12_345 }],
             ..Resources::default()

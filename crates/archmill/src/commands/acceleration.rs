@@ -1,0 +1,75 @@
+//! `archmill acceleration`
+
+use archmill_build::classify::ExitCode;
+use archmill_build::job::{self, Draft, Mode, Session};
+use archmill_emulate::twins::{AccelerationPlan, Condition, Guard};
+
+use crate::cli::AccelerationArgs;
+use crate::setup;
+use crate::ui::Terminal;
+
+/// Makes the plan of a build and shows it.
+pub(crate) fn run(args: &AccelerationArgs) -> anyhow::Result<ExitCode> {
+    let (setup, config) = setup::setup(&args.archive)?;
+    let mut request = setup::request(&args.source, &args.archive, &config)?;
+    request.mode.get_or_insert(Mode::Accelerated);
+    let terminal = Terminal::new(true, true);
+    let session = Session::open(setup, &terminal, setup::canceller())?;
+    let plan = job::plan(&session, &request, &mut Draft::default())?;
+    let acceleration = plan.acceleration.unwrap_or_default();
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&acceleration)?);
+    } else {
+        print(&acceleration);
+        let planned = |name: &str| {
+            acceleration.twins.iter().any(|twin| twin.package == name)
+                || acceleration.refused.iter().any(|refusal| refusal.package.split(' ').next() == Some(name))
+        };
+        let left = plan.set.packages.iter().filter(|package| package.arch.as_str() == request.arch.debian);
+        let left: Vec<&str> = left
+            .map(|package| package.name.as_str())
+            .filter(|name| !planned(name) && !name.starts_with("lib"))
+            .collect();
+        println!("emulated, as no rule names them:\n  {}", left.join(" "));
+    }
+    Ok(ExitCode::Success)
+}
+
+fn print(plan: &AccelerationPlan) {
+    println!("{} packages have twins:", plan.twins.len());
+    for twin in &plan.twins {
+        let by =
+            if twin.offer.name == twin.package { String::new() } else { format!(" by {}", twin.offer.name) };
+        println!("  {} {}{by} {} ({})", twin.package, twin.version, twin.offer.version, twin.family);
+        for guard in &twin.rules {
+            if let Some(text) = words(guard) {
+                println!("      {text}");
+            }
+        }
+    }
+    println!("with the libraries of {} more", plan.libraries.len());
+    if !plan.refused.is_empty() {
+        println!("refused:");
+    }
+    for refusal in &plan.refused {
+        println!("  {} ({}): {}", refusal.package, refusal.family, refusal.reason);
+    }
+}
+
+/// A rule in words.
+fn words(guard: &Guard) -> Option<String> {
+    let what = match &guard.condition {
+        Condition::Argument(text) => format!("emulated with the argument {text}"),
+        Condition::ArgumentStarts(text) => format!("emulated with an argument that begins with {text}"),
+        Condition::ArgumentStartsWithout(text, others) => {
+            format!("emulated with an argument that begins with {text} and none of {others}")
+        }
+        Condition::ArgumentEnds(text) => format!("emulated with an argument that ends with {text}"),
+        Condition::ArgumentHas(text) => format!("emulated with an argument that has {text} in it"),
+        Condition::Variable(name) => format!("emulated where {name} is set"),
+        Condition::VariableHas(name, part) => format!("emulated where {name} has {part} in it"),
+        Condition::Only(text) => format!("not emulated when called as: {text}"),
+        Condition::Replace(..) => return None,
+    };
+    Some(guard.at.as_ref().map_or(what.clone(), |at| format!("{at}: {what}")))
+}
