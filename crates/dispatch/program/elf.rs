@@ -43,6 +43,8 @@ struct Segment {
 pub struct Mapped {
     pub entry: u64,
     pub base: u64,
+    /// The first address.
+    pub start: u64,
     pub phdr: u64,
     pub phnum: u64,
     /// It wants a dynamic linker.
@@ -107,6 +109,7 @@ unsafe fn map_file(file: i32) -> Option<Mapped> {
     Some(Mapped {
         entry: base.wrapping_add(header.entry),
         base,
+        start: got,
         phdr: base.wrapping_add(phdr),
         phnum: u64::from(header.phnum),
         dynamic,

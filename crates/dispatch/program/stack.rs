@@ -173,7 +173,7 @@ impl Stack {
             at = at.add(2);
         }
         self.entry_point = program.entry;
-        self.code = program.base;
+        self.code = program.start;
     }
 
     pub fn pointer(&self) -> u64 {
@@ -199,7 +199,7 @@ impl Stack {
         let arg_end = last as u64 + sys::length(last) as u64 + 1;
         let brk = sys::brk();
         let map = Memory {
-            start_code: self.code.max(PAGE),
+            start_code: self.code,
             end_code: self.entry_point,
             start_data: self.entry_point,
             end_data: self.entry_point,
@@ -217,5 +217,3 @@ impl Stack {
         sys::prctl(PR_SET_MM, PR_SET_MM_MAP, &raw const map as u64, core::mem::size_of::<Memory>() as u64);
     }
 }
-
-const PAGE: u64 = 4096;

@@ -114,6 +114,7 @@ mod tests {
           7  the package builds, its tests fail
           8  a limit ended the build (time, silence, memory, processes, disk or log)
           9  the host lacks something that is needed; archmill doctor says what
+         10  twins left traces in what was built; --mode emulated builds without
         130  interrupted
         ");
     }
