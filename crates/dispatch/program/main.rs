@@ -98,6 +98,9 @@ unsafe fn run(stack: &mut Stack, table: &Table, file: i32) -> Option<u64> {
         rules::log(table, path, reason);
         return None;
     }
+    if entry.add(format::EXECUTED).cast::<u32>().read_unaligned() != 0 {
+        return execute(stack, table, entry, file);
+    }
     let program = elf::map(table.string(entry, format::PROGRAM)?)?;
     let mut start = program.entry;
     let mut base = 0;
@@ -111,6 +114,17 @@ unsafe fn run(stack: &mut Stack, table: &Table, file: i32) -> Option<u64> {
     stack.rewrite(&program, base);
     sys::close(file);
     Some(start)
+}
+
+/// Starts a twin that cannot be entered from here. Comes back only if the kernel refuses; then QEMU goes on.
+unsafe fn execute(stack: &mut Stack, table: &Table, entry: *const u8, file: i32) -> Option<u64> {
+    let program = table.string(entry, format::PROGRAM)?;
+    rules::environment(stack, table, entry);
+    sys::close_on_exec(file, true);
+    sys::execve(program, stack.arguments(), stack.environment);
+    sys::close_on_exec(file, false);
+    rules::strip(stack, table);
+    None
 }
 
 /// A number of 64 bits in a record.

@@ -21,6 +21,8 @@ const MMAP: u64 = 9;
 const MUNMAP: u64 = 11;
 const BRK: u64 = 12;
 const PREAD: u64 = 17;
+const EXECVE: u64 = 59;
+const FCNTL: u64 = 72;
 const READLINK: u64 = 89;
 const PRCTL: u64 = 157;
 const EXIT_GROUP: u64 = 231;
@@ -103,6 +105,15 @@ pub unsafe fn brk() -> u64 {
 
 pub unsafe fn pread(file: i32, to: *mut u8, size: usize, offset: u64) -> Option<usize> {
     ok(call(PREAD, file as u64, to as u64, size as u64, offset, 0, 0)).map(|size| size as usize)
+}
+
+pub unsafe fn execve(path: *const u8, arguments: *mut *const u8, environment: *mut *const u8) {
+    call(EXECVE, path as u64, arguments as u64, environment as u64, 0, 0, 0);
+}
+
+pub unsafe fn close_on_exec(file: i32, yes: bool) {
+    const F_SETFD: u64 = 2;
+    call(FCNTL, file as u64, F_SETFD, yes as u64, 0, 0, 0);
 }
 
 pub unsafe fn prctl(option: u64, a: u64, b: u64, c: u64) {

@@ -37,6 +37,9 @@ pub(crate) const RULES: usize = 32;
 /// In an entry: strings `NAME=VALUE` for the environment: a list.
 pub(crate) const ENVIRONMENT: usize = 36;
 
+/// In an entry: 1 if the twin is started by execve(2), as its machine is another one than the emulator's own.
+pub(crate) const EXECUTED: usize = 40;
+
 /// Rule: not with an argument that is this string.
 pub(crate) const ARGUMENT_IS: u32 = 1;
 /// Rule: not with an argument that begins like this.

@@ -39,6 +39,8 @@ pub struct Entry {
     pub mtime: i64,
     /// The path of the twin in the root.
     pub program: String,
+    /// Whether the twin is of another kind of machine than the emulator (a 32-bit one), so that the kernel has to start it.
+    pub executed: bool,
     /// What decides at each start.
     pub rules: Vec<Rule>,
     /// Variables that the twin, and nobody whom it starts, finds in its environment.
@@ -99,6 +101,7 @@ impl Writer {
         self.put(at + format::PROGRAM, program);
         self.put(at + format::RULES, rules);
         self.put(at + format::ENVIRONMENT, environment);
+        self.put(at + format::EXECUTED, u32::from(entry.executed));
     }
 
     fn rules(&mut self, rules: &[Rule]) -> u32 {
@@ -179,6 +182,7 @@ mod tests {
             size: 7,
             mtime: -1,
             program: "/dev/.twins/same".to_owned(),
+            executed: false,
             rules: vec![Rule::ArgumentIs("-x".to_owned())],
             environment: Vec::new(),
         };

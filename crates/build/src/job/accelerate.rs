@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use archmill_archive::{Expected, OpenedSuite, PoolFile, fetch_all};
 use archmill_deb::Arch;
 use archmill_emulate::twins::{AccelerationPlan, Installed, Offer, Offers, builtin, parse, plan};
-use archmill_emulate::{Architecture, find};
+use archmill_emulate::{Architecture, Execution, find};
 use archmill_sandbox::cleanup::WorkFolder;
 use archmill_sandbox::{Mount, MountSource};
 use archmill_solve::{IndexText, InstallSet, Universe};
@@ -39,6 +39,7 @@ impl Offers for HostPackages {
                 Offer {
                     name: package.name().to_owned(),
                     version: package.version().to_owned(),
+                    arch: self.arch.to_string(),
                     source: source.to_owned(),
                     source_version: source_version.to_owned(),
                     depends: depends(&field("Pre-Depends"), &field("Depends")),
@@ -67,7 +68,12 @@ pub(super) fn acceleration(
     set: &InstallSet,
 ) -> Result<AccelerationPlan, JobError> {
     let host = find(host_arch(session)).during(Phase::Host)?;
-    let offers = host_packages(session, host, suites)?;
+    let mut offers = vec![(host, host_packages(session, host, suites)?)];
+    // Programs of 32 bits are the CPU's own too, and have the word size of a target of 32 bits.
+    let small = find("i386").during(Phase::Host)?;
+    if arch.bits == small.bits && session.host.execution(small) != Execution::Emulated {
+        offers.push((small, host_packages(session, small, suites)?));
+    }
     let installed: Vec<Installed> = set
         .packages
         .iter()
@@ -91,7 +97,9 @@ pub(super) fn acceleration(
             .during(Phase::Host)?;
         families.push(parse(&name, &text).during(Phase::Host)?);
     }
-    let mut plan = plan(arch, host, &installed, &offers, &families);
+    let hosts: Vec<(&Architecture, &dyn Offers)> =
+        offers.iter().map(|(host, offers)| (*host, offers as &dyn Offers)).collect();
+    let mut plan = plan(arch, &hosts, &installed, &families);
     plan.twins.retain(|twin| !session.setup.without_twins.contains(&twin.package));
     Ok(plan)
 }
@@ -175,9 +183,8 @@ pub(super) fn lay(
     let unpacked = |offer: &Offer| session.folder("unpacked").join(&offer.sha256);
     let args = LayArgs {
         twins: plan.twins.iter().map(|twin| (twin.clone(), unpacked(&twin.offer))).collect(),
-        libraries: plan.libraries.iter().map(unpacked).collect(),
+        libraries: plan.libraries.iter().map(|offer| (offer.arch.clone(), unpacked(offer))).collect(),
         root: root.to_vec(),
-        host: find(host_arch(session)).during(Phase::Host)?.triplet.to_owned(),
         target: arch.triplet.to_owned(),
         links: plan.links.clone(),
         folder: folder.clone(),

@@ -17,19 +17,17 @@ use serde_json::Value;
 use super::manifest::{Kind, Manifest};
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LayArgs {
     /// Twins, each with the folder of its unpacked package.
     pub twins: Vec<(Twin, PathBuf)>,
-    /// Folders of further packages, for their libraries.
-    pub libraries: Vec<PathBuf>,
+    /// Folders of further packages, for their libraries, each with its architecture.
+    pub libraries: Vec<(String, PathBuf)>,
     /// Names and folders of the packages of the root.
     pub root: Vec<(String, PathBuf)>,
-    /// GNU triplet of this machine.
-    pub host: String,
     /// GNU triplet of the target.
     pub target: String,
     /// Links that twins need in the root, and what they point to.
@@ -40,29 +38,73 @@ pub struct LayArgs {
 
 /// A layer for the root, below the folder of twins.
 pub const LINKS: &str = "links";
-/// Where libraries are, below the prefix. Both have the length of what they replace.
-const LIBRARIES: &str = "usr/lib/amd64";
-const FOLDERS: [(&[u8], &[u8]); 2] = [
-    (b"/usr/lib/x86_64-linux-gnu", b"/dev/.twins/usr/lib/amd64"),
-    (b"/lib/x86_64-linux-gnu", b"/dev/.twins/lib/amd64"),
+/// An architecture that this machine executes: where its programs look for libraries, and where those of twins are.
+struct Machine {
+    arch: &'static str,
+    triplet: &'static str,
+    /// Below the prefix.
+    libraries: &'static str,
+    /// Paths in programs, and what they become: of the same length.
+    folders: [(&'static [u8], &'static [u8]); 3],
+    loader: &'static str,
+}
+
+const MACHINES: [Machine; 2] = [
+    Machine {
+        arch: "amd64",
+        triplet: "x86_64-linux-gnu",
+        libraries: "usr/lib/amd64",
+        folders: [
+            (b"/usr/lib/x86_64-linux-gnu", b"/dev/.twins/usr/lib/amd64"),
+            (b"/lib/x86_64-linux-gnu", b"/dev/.twins/lib/amd64"),
+            (b"", b""),
+        ],
+        loader: "ld-linux-x86-64.so.2",
+    },
+    Machine {
+        arch: "i386",
+        triplet: "i386-linux-gnu",
+        libraries: "usr/lib/i32",
+        folders: [
+            (b"/usr/lib/i386-linux-gnu", b"/dev/.twins/usr/lib/i32"),
+            (b"/lib/i386-linux-gnu", b"/dev/.twins/lib/i32"),
+            // The kernel starts these, and finds the dynamic linker by the path in the program.
+            (b"/lib/ld-linux.so.2\0", b"/dev/.twins/ld.so2\0"),
+        ],
+        loader: "ld-linux.so.2",
+    },
 ];
+
+fn machine(arch: &str) -> &'static Machine {
+    MACHINES.iter().find(|machine| machine.arch == arch).unwrap_or(&MACHINES[0])
+}
 /// The name by which a program looks for itself leads to one that leads to the program that it stands for.
 const ITSELF: &[u8] = b"/proc/self/exe\0";
-const LOADER: &str = "ld-linux-x86-64.so.2";
 
 /// The task: makes the folder.
 pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> {
     let args: LayArgs = serde_json::from_value(args).map_err(|error| error.to_string())?;
-    let mut layer =
-        Layer { args: &args, owned: owned(&args.root)?, links: 0, folders: Vec::new(), entries: Vec::new() };
+    let mut layer = Layer {
+        args: &args,
+        owned: owned(&args.root)?,
+        links: 0,
+        machine: &MACHINES[0],
+        folders: Vec::new(),
+        entries: Vec::new(),
+    };
     layer.folder("lib")?;
-    layer.folder(LIBRARIES)?;
-    symlink(&format!("../{LIBRARIES}"), &args.folder.join("lib/amd64"))?;
+    for machine in &MACHINES {
+        layer.folder(machine.libraries)?;
+        let name = machine.libraries.rsplit('/').next().unwrap_or_default();
+        symlink(&format!("../{}", machine.libraries), &args.folder.join("lib").join(name))?;
+    }
+    symlink(&format!("{}/{}", MACHINES[1].libraries, MACHINES[1].loader), &args.folder.join("ld.so2"))?;
     for (twin, folder) in &args.twins {
         layer.twin(twin, folder)?;
     }
     let data: Vec<glob::Pattern> = args.twins.iter().flat_map(|(twin, _)| globs(&twin.data)).collect();
-    for folder in &args.libraries {
+    for (arch, folder) in &args.libraries {
+        layer.machine = machine(arch);
         layer.libraries(folder)?;
         layer.data(&data, folder)?;
     }
@@ -74,12 +116,15 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
         layer.parents(&path)?;
         symlink(target, &args.folder.join(path))?;
     }
-    if !args.folder.join(LIBRARIES).join(LOADER).exists() {
-        return Err(format!("the libraries of twins have no {LOADER}"));
+    for machine in &MACHINES {
+        let used = args.twins.iter().any(|(twin, _)| twin.offer.arch == machine.arch);
+        if used && !args.folder.join(machine.libraries).join(machine.loader).exists() {
+            return Err(format!("the libraries of twins have no {}", machine.loader));
+        }
     }
     let table = Table {
         entries: std::mem::take(&mut layer.entries),
-        loader: format!("{PREFIX}/{LIBRARIES}/{LOADER}"),
+        loader: format!("{PREFIX}/{}/{}", MACHINES[0].libraries, MACHINES[0].loader),
         // Libraries that are to be loaded into a program are the target's.
         rules: vec![Rule::VariableSet("LD_PRELOAD".to_owned()), Rule::VariableSet("LD_AUDIT".to_owned())],
     };
@@ -132,6 +177,8 @@ struct Layer<'a> {
     args: &'a LayArgs,
     owned: HashMap<PathBuf, Owned>,
     links: usize,
+    /// The machine of the package at hand.
+    machine: &'static Machine,
     /// Folders that the twin at hand has libraries in, and what stands for them in its programs.
     folders: Vec<(String, String)>,
     entries: Vec<Entry>,
@@ -139,6 +186,7 @@ struct Layer<'a> {
 
 impl Layer<'_> {
     fn twin(&mut self, twin: &Twin, folder: &Path) -> Result<(), String> {
+        self.machine = machine(&twin.offer.arch);
         self.libraries(folder)?;
         self.own_folders(twin, folder)?;
         self.data(&globs(&twin.data), folder)?;
@@ -164,6 +212,7 @@ impl Layer<'_> {
                 size: known.size,
                 mtime: known.mtime,
                 program: format!("{PREFIX}/{}", path.display()),
+                executed: twin.offer.arch != MACHINES[0].arch,
                 rules: rules(twin, &path),
                 environment: twin.environment.clone(),
             });
@@ -229,11 +278,11 @@ impl Layer<'_> {
 
     /// What a package has in this machine's library folder.
     fn libraries(&mut self, folder: &Path) -> Result<(), String> {
-        let below = Path::new("usr/lib").join(&self.args.host);
+        let below = Path::new("usr/lib").join(self.machine.triplet);
         for entry in manifest(folder)?.entries {
             let path = merged(entry.path.as_path());
             let Ok(rest) = path.strip_prefix(&below) else { continue };
-            let to = Path::new(LIBRARIES).join(rest);
+            let to = Path::new(self.machine.libraries).join(rest);
             match &entry.kind {
                 Kind::Directory => self.folder(&to.to_string_lossy())?,
                 Kind::File => self.file(&folder.join("files").join(entry.path.as_path()), &to, None)?,
@@ -250,13 +299,14 @@ impl Layer<'_> {
     /// Files of the target that tell of the machine.
     fn from_target(&mut self, twin: &Twin) -> Result<(), String> {
         let target = Path::new("usr/lib").join(&self.args.target);
+        let libraries = Path::new(machine(&twin.offer.arch).libraries);
         let globs = globs(&twin.from_target);
         let found: BTreeMap<PathBuf, PathBuf> = self
             .owned
             .iter()
             .filter(|(path, _)| globs.iter().any(|glob| matches(glob, path)))
             .filter_map(|(path, own)| {
-                Some((Path::new(LIBRARIES).join(path.strip_prefix(&target).ok()?), own.source.clone()))
+                Some((libraries.join(path.strip_prefix(&target).ok()?), own.source.clone()))
             })
             .collect();
         for (to, source) in found {
@@ -281,7 +331,7 @@ impl Layer<'_> {
             return place(source, &full);
         }
         let mut bytes = std::fs::read(source).map_err(at("read", source))?;
-        let mut changed = redirect(&mut bytes, &self.folders);
+        let mut changed = redirect(&mut bytes, self.machine, &self.folders);
         if let Some(own) = stands_for {
             changed |= self.itself(&mut bytes, own)?;
         }
@@ -319,10 +369,10 @@ impl Layer<'_> {
 }
 
 /// Overwrites paths of library folders; tells whether there were any.
-fn redirect(bytes: &mut [u8], more: &[(String, String)]) -> bool {
+fn redirect(bytes: &mut [u8], machine: &Machine, more: &[(String, String)]) -> bool {
     let mut changed = false;
     let more = more.iter().map(|(from, to)| (from.as_bytes(), to.as_bytes()));
-    for (from, to) in FOLDERS.into_iter().chain(more) {
+    for (from, to) in machine.folders.into_iter().filter(|(from, _)| !from.is_empty()).chain(more) {
         for at in places(bytes, from) {
             // In the middle of another path it means something else.
             let inside = at > 0
@@ -410,12 +460,12 @@ mod tests {
 
     #[test]
     fn paths_of_libraries_are_replaced_by_such_of_the_same_length() {
-        assert!(FOLDERS.iter().all(|(from, to)| from.len() == to.len()));
+        assert!(MACHINES.iter().flat_map(|machine| machine.folders).all(|(from, to)| from.len() == to.len()));
         assert_eq!(ITSELF.len(), PREFIX.len() + 4);
         let mut text =
             b"\0/usr/lib/x86_64-linux-gnu/perl\0/lib/x86_64-linux-gnu/\0/usr/local/lib/x86_64-linux-gnu\0"
                 .to_vec();
-        assert!(redirect(&mut text, &[]));
+        assert!(redirect(&mut text, &MACHINES[0], &[]));
         assert_eq!(
             String::from_utf8_lossy(&text),
             "\0/dev/.twins/usr/lib/amd64/perl\0/dev/.twins/lib/amd64/\0/usr/local/lib/x86_64-linux-gnu\0"

@@ -56,6 +56,8 @@ pub struct Given {
     pub unless: Vec<Unless>,
     /// The emulated program runs unless the first argument begins like one of these.
     pub only: Vec<String>,
+    /// The same, where the twin is a program of 32 bits.
+    pub only_of_32_bits: Vec<String>,
     /// Arguments that are replaced.
     pub arguments: BTreeMap<String, String>,
 }

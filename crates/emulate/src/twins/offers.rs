@@ -26,6 +26,9 @@ pub struct Offer {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// Architecture: this machine's, or the 32-bit one that it executes too.
+    #[serde(default)]
+    pub arch: String,
     /// Source package.
     pub source: String,
     /// Version of the source package.

@@ -100,23 +100,27 @@ pub struct Refusal {
 }
 
 /// Decides which packages of a root have twins. No I/O; the same input gives the same plan.
+///
+/// `hosts` are the architectures that this machine executes with what there is for them, its own first.
 pub fn plan(
     arch: &Architecture,
-    host: &Architecture,
+    hosts: &[(&Architecture, &dyn Offers)],
     installed: &[Installed],
-    offers: &dyn Offers,
     families: &[Family],
 ) -> AccelerationPlan {
-    let mut planner = Planner {
-        arch,
-        host,
-        root: installed.iter().map(|package| (package.name.as_str(), package)).collect(),
-        installed,
-        offers,
-        known: HashMap::new(),
-    };
+    let mut planners: Vec<Planner<'_>> = hosts
+        .iter()
+        .map(|(host, offers)| Planner {
+            arch,
+            host,
+            root: installed.iter().map(|package| (package.name.as_str(), package)).collect(),
+            installed,
+            offers: *offers,
+            known: HashMap::new(),
+        })
+        .collect();
     let mut plan = AccelerationPlan::default();
-    let mut libraries: BTreeMap<String, Offer> = BTreeMap::new();
+    let mut libraries: BTreeMap<(String, String), Offer> = BTreeMap::new();
     let mut seen = HashSet::new();
     let words = Words::new(arch);
     // A later rule for a package wins over an earlier one.
@@ -128,9 +132,14 @@ pub fn plan(
             if given.programs.is_empty() || !seen.insert(package.name.clone()) {
                 continue;
             }
+            let fits = |planner: &Planner<'_>| !given.same_word_size || planner.host.bits == arch.bits;
+            let at = planners.iter().position(fits).unwrap_or(0);
+            let Some(planner) = planners.get_mut(at) else { continue };
             match planner.twin(package, given, &words) {
                 Ok((offer, needed)) => {
-                    libraries.extend(needed.into_iter().map(|offer| (offer.name.clone(), offer)));
+                    let named =
+                        needed.into_iter().map(|offer| ((offer.arch.clone(), offer.name.clone()), offer));
+                    libraries.extend(named);
                     plan.links
                         .extend(given.links.iter().map(|(link, to)| (words.fill(link), words.fill(to))));
                     plan.twins.push(twin(package, &family.family, given, &words, offer));
@@ -145,8 +154,8 @@ pub fn plan(
     }
     plan.twins.sort_by(|a, b| a.package.cmp(&b.package));
     plan.refused.sort_by(|a, b| a.package.cmp(&b.package));
-    let own: HashSet<&str> = plan.twins.iter().map(|twin| twin.offer.name.as_str()).collect();
-    plan.libraries = libraries.into_values().filter(|offer| !own.contains(offer.name.as_str())).collect();
+    let own: HashSet<&str> = plan.twins.iter().map(|twin| twin.offer.sha256.as_str()).collect();
+    plan.libraries = libraries.into_values().filter(|offer| !own.contains(offer.sha256.as_str())).collect();
     plan
 }
 
@@ -158,7 +167,8 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: 
         .iter()
         .filter_map(|unless| Some(Guard { at: unless.at.clone(), condition: condition(unless, words)? }))
         .collect();
-    rules.extend(given.only.iter().map(|text| everywhere(Condition::Only(words.fill(text)))));
+    let small: &[String] = if offer.arch == "i386" { &given.only_of_32_bits } else { &[] };
+    rules.extend(given.only.iter().chain(small).map(|text| everywhere(Condition::Only(words.fill(text)))));
     let replaced =
         given.arguments.iter().map(|(from, to)| Condition::Replace(words.fill(from), words.fill(to)));
     rules.extend(replaced.map(everywhere));
