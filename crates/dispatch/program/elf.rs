@@ -129,11 +129,11 @@ unsafe fn load(file: i32, segment: &Segment, base: u64) -> Option<()> {
         sys::mmap((start - skew) as *const u8, size, prot, flags, file, segment.offset - skew)?;
     }
     if end > file_end {
-        // The rest of the last page of the file is zeroed, what follows is memory of its own.
+        // All the rest of the last page of the file is zeroed, not only what the segment has of it: the dynamic linker's
+        // first memory is there. What follows is memory of its own.
         let whole = (file_end + PAGE - 1) & !(PAGE - 1);
         if segment.filesz > 0 && segment.flags & 2 != 0 {
-            let stop = if whole < end { whole } else { end };
-            sys::zero(file_end as *mut u8, (stop - file_end) as usize);
+            sys::zero(file_end as *mut u8, (whole - file_end) as usize);
         }
         let from = if segment.filesz > 0 { whole } else { start - skew };
         if end > from {
