@@ -14,8 +14,12 @@ pub(crate) fn explain(scope: Scope<'_>, facts: &[Fact]) -> Unsatisfiable {
     in_words(scope, conflict::core(scope, facts))
 }
 
-/// Facts that contradict each other, none of which can be left out, as a value that can be shown.
-pub(crate) fn in_words(scope: Scope<'_>, core: Vec<Fact>) -> Unsatisfiable {
+/// The same for relations that lead from the goal to what is missing.
+pub(crate) fn explain_missing(scope: Scope<'_>, proof: Vec<Fact>) -> Unsatisfiable {
+    in_words(scope, conflict::reduced(scope, proof))
+}
+
+fn in_words(scope: Scope<'_>, core: Vec<Fact>) -> Unsatisfiable {
     let core = in_order(scope, core);
     Unsatisfiable { reasons: core.into_iter().map(|fact| reason(scope, fact)).collect() }
 }

@@ -86,14 +86,14 @@ impl<'u> Solver<'u> {
         }
     }
 
-    /// Relations that are known to contradict each other, in words.
-    pub(crate) fn in_words(
+    /// Why there is no set, from relations that lead to what is missing.
+    pub(crate) fn explain_missing(
         &self,
         request: &Request,
         base: &SolvedBase,
-        facts: Vec<Fact>,
+        proof: Vec<Fact>,
     ) -> Option<Unsatisfiable> {
-        self.in_scope(request, base, &[], |scope| explain::in_words(scope, facts)).ok()
+        self.in_scope(request, base, &[], |scope| explain::explain_missing(scope, proof)).ok()
     }
 
     fn in_scope<T>(

@@ -82,6 +82,16 @@ fn two_versions_of_one_package_contradict_each_other() {
 }
 
 #[test]
+fn what_is_missing_for_another_version_of_what_is_there_already_does_not_matter() {
+    let universe = universe("x 1; Depends: y\ny 1; Depends: x (= 2)\nx 2; Depends: gone");
+    let request = Request { versions: Versions::Any, ..request("x (= 1)") };
+    assert_eq!(
+        solve(&universe, &request).unwrap_err().to_string(),
+        "these cannot all hold: src build-depends on x (= 1); x 1 depends on y; y 1 depends on x (= 2)"
+    );
+}
+
+#[test]
 fn a_build_conflict_is_part_of_an_explanation() {
     let universe = universe("a 1; Depends: b\nb");
     let conflicts = archmill_deb::Relations::parse("b").unwrap();
