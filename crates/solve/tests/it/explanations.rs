@@ -2,7 +2,7 @@
 
 use archmill_solve::{Base, Outcome, Request, Subject, Versions, solve};
 
-use crate::world::{installs, request, universe};
+use crate::world::{installs, request, universe, universe_for};
 
 #[test]
 fn a_version_that_is_too_old_is_named_with_its_origin() {
@@ -126,4 +126,26 @@ fn reasons_are_a_value_as_well() {
     let stored = serde_json::to_value(&error).unwrap();
     assert_eq!(stored["reasons"][1]["by"]["package"]["name"], "a");
     assert_eq!(serde_json::from_value::<archmill_solve::Unsatisfiable>(stored).unwrap(), error);
+}
+
+#[test]
+fn another_architecture_than_that_of_the_root_is_named() {
+    let universe = universe_for(
+        &["amd64", "arm64"],
+        &[(
+            "tool 1 amd64\nlib 1 amd64; Breaks: old\nlib 1 arm64\nuser 1 amd64; Depends: lib\nold 1 arm64",
+            500,
+        )],
+    );
+    let request = |build_depends| Request { arch: Some("arm64".parse().unwrap()), ..request(build_depends) };
+    let said = |build_depends| solve(&universe, &request(build_depends)).unwrap_err().to_string();
+    assert_eq!(
+        said("tool"),
+        "src build-depends on tool, but only tool 1 is in suite, for amd64 and not for arm64"
+    );
+    assert_eq!(
+        said("lib, user:native"),
+        "these cannot all hold: src build-depends on lib; lib:arm64 1 cannot be installed together with lib of another \
+         architecture or version, which means lib 1; src build-depends on user:native; user 1 depends on lib"
+    );
 }
