@@ -8,7 +8,8 @@ use archmill_archive::{Archives, Fetcher, Keyring, OpenedSuite, Progress, reposi
 use archmill_build::job::universe;
 use archmill_deb::{Arch, nearest};
 use archmill_solve::{
-    Alternatives, Base, BuildKinds, CheckRules, IndexText, SourceStanza, Sources, Universe, Versions,
+    Alternatives, Base, BuildKinds, CheckRules, IndexText, LoadProblem, PackageRef, SourceStanza, Sources,
+    Universe, Versions,
 };
 
 use crate::cli::{AlternativesArg, ArchiveArgs, BuildTypeArg, SolveArgs, VersionsArg};
@@ -32,12 +33,38 @@ impl Indices {
         self.sources.find(name).ok_or_else(|| self.unknown(name))
     }
 
-    /// The error for a name that no package has, with those that are like it.
-    pub(crate) fn unknown(&self, name: &str) -> anyhow::Error {
-        let near = nearest(name, self.sources.current().map(|source| source.name));
+    /// What could not be read of the indices.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &LoadProblem> {
+        self.universe.problems().iter().chain(self.sources.problems())
+    }
+
+    /// Tells of what could not be read.
+    pub(crate) fn warn(&self) {
+        for problem in self.problems() {
+            eprintln!("warning: {problem}");
+        }
+    }
+
+    /// The error for a name that no source package has, with those that are like it.
+    fn unknown(&self, name: &str) -> anyhow::Error {
+        self.no_package(name, "source package", self.sources.current().map(|source| source.name))
+    }
+
+    /// The error for a name that neither a source nor a binary package has.
+    pub(crate) fn unknown_to_all(&self, name: &str) -> anyhow::Error {
+        let binaries = self.universe.packages().map(PackageRef::name);
+        let sources = self.sources.current().map(|source| source.name);
+        self.no_package(name, "source or binary package", sources.chain(binaries))
+    }
+
+    fn no_package<'n>(&self, name: &str, what: &str, names: impl Iterator<Item = &'n str>) -> anyhow::Error {
+        if let Some(problem) = self.problems().find(|problem| problem.package == name) {
+            return anyhow::anyhow!("{name:?} is in the indices but could not be read: {problem}");
+        }
+        let near = nearest(name, names);
         let hint =
             if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
-        anyhow::anyhow!("there is no package {name:?} in the indices{hint}")
+        anyhow::anyhow!("there is no {what} {name:?} in the indices{hint}")
     }
 }
 

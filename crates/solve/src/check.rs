@@ -221,13 +221,13 @@ impl<'u> Checker<'u> {
             groups.filter_map(|(at, &group)| dead.group_rank(graph, group).map(|rank| (rank, at, group)));
         let Some((_, at, group)) = nearest.min() else { return solver.unsatisfiable(&request, &self.base) };
         let root = self.base.roots.len() + at;
-        let mut facts = vec![Fact { owner: None, part: Part::Group(root) }];
-        facts.extend(
+        let mut proof = vec![Fact { owner: None, part: Part::Group(root) }];
+        proof.extend(
             dead.chain(graph, group)
                 .into_iter()
                 .map(|(package, group)| Fact { owner: Some(PackageId(package)), part: Part::Group(group) }),
         );
-        solver.in_words(&request, &self.base, facts)
+        solver.explain_missing(&request, &self.base, proof)
     }
 }
 

@@ -9,10 +9,21 @@ use crate::search::{self, Fact, Part, Scope};
 /// Relations that contradict each other, none of which can be left out.
 pub(crate) fn core(scope: Scope<'_>, facts: &[Fact]) -> Vec<Fact> {
     if let Some(proof) = dead_end(scope) {
-        return proof;
+        return reduced(scope, proof);
     }
     let mut kept = HashSet::new();
     minimise(scope, &mut kept, false, facts)
+}
+
+/// Relations that lead to what is missing, without those that can be left out. There are such only where
+/// the way leads through two versions of one package, of which one refuses the other already.
+pub(crate) fn reduced(scope: Scope<'_>, proof: Vec<Fact>) -> Vec<Fact> {
+    let mut slots = HashSet::new();
+    let mut owners = proof.iter().filter_map(|fact| fact.owner);
+    if owners.all(|owner| slots.insert(scope.universe.row(owner).slot)) {
+        return proof;
+    }
+    minimise(scope, &mut HashSet::new(), false, &proof)
 }
 
 /// QuickXplain (Junker 2004): halves are dropped whole where the rest still contradicts itself.

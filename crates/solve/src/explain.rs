@@ -1,10 +1,10 @@
 //! From contradicting relations to sentences.
 
-use archmill_deb::Relations;
+use archmill_deb::{MultiArch, Relations};
 
 use crate::conflict;
 use crate::goal::Origin;
-use crate::ids::{ArchId, PackageId};
+use crate::ids::{ArchId, NameId, PackageId};
 use crate::relations::{Field, Group};
 use crate::search::{Fact, Part, Scope, is_allowed};
 use crate::universe::Universe;
@@ -14,8 +14,12 @@ pub(crate) fn explain(scope: Scope<'_>, facts: &[Fact]) -> Unsatisfiable {
     in_words(scope, conflict::core(scope, facts))
 }
 
-/// Facts that contradict each other, none of which can be left out, as a value that can be shown.
-pub(crate) fn in_words(scope: Scope<'_>, core: Vec<Fact>) -> Unsatisfiable {
+/// The same for relations that lead from the goal to what is missing.
+pub(crate) fn explain_missing(scope: Scope<'_>, proof: Vec<Fact>) -> Unsatisfiable {
+    in_words(scope, conflict::reduced(scope, proof))
+}
+
+fn in_words(scope: Scope<'_>, core: Vec<Fact>) -> Unsatisfiable {
     let core = in_order(scope, core);
     Unsatisfiable { reasons: core.into_iter().map(|fact| reason(scope, fact)).collect() }
 }
@@ -53,7 +57,7 @@ fn reason(scope: Scope<'_>, fact: Fact) -> Reason {
     let universe = scope.universe;
     let (by, verb, relation) = words(scope, fact);
     let outcome = match (fact.part, group_of(scope, fact)) {
-        (Part::Group(_), Some(group)) => outcome(scope, fact.owner, group, &relation),
+        (Part::Group(_), Some(group)) => outcome(scope, asker_arch(scope, fact), group, &relation),
         (Part::Negative(number), _) => {
             let targets = match fact.owner {
                 None => &scope.goal.refusals[number].negative.targets,
@@ -64,14 +68,24 @@ fn reason(scope: Scope<'_>, fact: Fact) -> Reason {
                 targets.iter().copied().filter(|&target| is_allowed(scope, target)),
             ))
         }
-        (Part::Group(_), None) => {
-            Outcome::Missing { available: Vec::new(), nearest: Vec::new(), left_out: Vec::new() }
-        }
+        (Part::Group(_), None) => Outcome::nothing(),
     };
     Reason { by, verb, relation, outcome }
 }
 
-fn outcome(scope: Scope<'_>, owner: Option<PackageId>, group: &Group, relation: &str) -> Outcome {
+/// The architecture that whoever has a relation is of.
+fn asker_arch(scope: Scope<'_>, fact: Fact) -> ArchId {
+    match (fact.owner, fact.part) {
+        (Some(owner), _) => scope.universe.arch_of(owner),
+        (None, Part::Group(number)) => match scope.goal.roots().nth(number).map(|root| &root.origin) {
+            Some(Origin::Wanted { arch, .. }) => *arch,
+            _ => ArchId::NATIVE,
+        },
+        (None, Part::Negative(_)) => ArchId::NATIVE,
+    }
+}
+
+fn outcome(scope: Scope<'_>, arch: ArchId, group: &Group, relation: &str) -> Outcome {
     let mut allowed: Vec<PackageId> = Vec::new();
     for target in group.targets().filter(|&target| is_allowed(scope, target)) {
         if !allowed.contains(&target) {
@@ -83,31 +97,38 @@ fn outcome(scope: Scope<'_>, owner: Option<PackageId>, group: &Group, relation: 
         return Outcome::Needs(candidates);
     }
     let universe = scope.universe;
-    let arch = owner.map(|owner| universe.arch_of(owner));
     let known = group.alternatives.iter().filter_map(|alternative| alternative.name);
     let mut available: Vec<PackageId> =
         known.flat_map(|name| candidates_named(universe, name, arch)).collect();
     available.dedup();
     let nearest = if available.is_empty() { nearest(universe, relation) } else { Vec::new() };
     let left_out = left_out(universe, relation);
-    Outcome::Missing { available: names(universe, available), nearest, left_out }
+    let is_of_another = |&package: &PackageId| {
+        universe.arch_of(package) != arch && universe.row(package).multi_arch != MultiArch::Foreign
+    };
+    let only_others = !available.is_empty() && available.iter().all(is_of_another);
+    let needed_for = only_others.then(|| universe.arches[arch.index()].to_string());
+    Outcome::Missing { available: names(universe, available), needed_for, nearest, left_out }
 }
 
-/// What there is of a name: its own packages, else what provides it.
-fn candidates_named(universe: &Universe, name: crate::ids::NameId, arch: Option<ArchId>) -> Vec<PackageId> {
-    let arch = arch.unwrap_or(ArchId::NATIVE);
-    let slots = universe.slots_of(name).filter(|&slot| universe.slot(slot).arch == arch);
-    let real: Vec<_> = slots.filter_map(|slot| universe.slot(slot).candidate).collect();
-    if real.is_empty() {
-        universe.providers_of(name).iter().map(|provider| provider.package).collect()
-    } else {
-        real
+/// What there is of a name: its own packages, else what provides it, else its packages for other architectures.
+fn candidates_named(universe: &Universe, name: NameId, arch: ArchId) -> Vec<PackageId> {
+    let real = |is_of_arch: bool| {
+        let slots =
+            universe.slots_of(name).filter(move |&slot| (universe.slot(slot).arch == arch) == is_of_arch);
+        slots.filter_map(|slot| universe.slot(slot).candidate).collect::<Vec<_>>()
+    };
+    let mut found = real(true);
+    if found.is_empty() {
+        found.extend(universe.providers_of(name).iter().map(|provider| provider.package));
     }
+    if found.is_empty() { real(false) } else { found }
 }
 
 fn nearest(universe: &Universe, relation: &str) -> Vec<String> {
     let wanted = relation.split([' ', ':', '|']).next().unwrap_or_default();
-    archmill_deb::nearest(wanted, universe.names.iter()).into_iter().map(str::to_owned).collect()
+    let others = universe.names.iter().filter(|&name| name != wanted);
+    archmill_deb::nearest(wanted, others).into_iter().map(str::to_owned).collect()
 }
 
 /// Packages of a name that could not be read, with the reason.
@@ -124,7 +145,7 @@ fn words(scope: Scope<'_>, fact: Fact) -> (Subject, String, String) {
     let universe = scope.universe;
     match (fact.owner, fact.part) {
         (None, Part::Group(number)) => match scope.goal.roots().nth(number).map(|root| &root.origin) {
-            Some(Origin::Wanted { by, verb, relation }) => {
+            Some(Origin::Wanted { by, verb, relation, .. }) => {
                 (Subject::Request(by.clone()), verb.clone(), relation.clone())
             }
             Some(Origin::Base { relation, .. }) => (Subject::Base, "has".to_owned(), relation.clone()),
@@ -185,5 +206,6 @@ fn package_name(universe: &Universe, package: PackageId) -> PackageName {
         version: package.version().to_owned(),
         arch: package.arch().to_string(),
         origin: package.index().origin.clone(),
+        foreign: universe.arch_of(package.id()) != ArchId::NATIVE,
     }
 }

@@ -1,6 +1,6 @@
 //! What a solution is measured by: roots that must be satisfied and packages that must stay away.
 
-use crate::ids::PackageId;
+use crate::ids::{ArchId, PackageId};
 use crate::relations::{Deps, Group, Negative};
 use crate::universe::Universe;
 
@@ -9,8 +9,8 @@ use crate::universe::Universe;
 pub(crate) enum Origin {
     /// The base, because a package is essential, required or named.
     Base { field: &'static str, relation: String },
-    /// A relation of the request.
-    Wanted { by: String, verb: String, relation: String },
+    /// A relation of the request, asked for as if by a package of `arch`.
+    Wanted { by: String, verb: String, relation: String, arch: ArchId },
 }
 
 #[derive(Debug)]

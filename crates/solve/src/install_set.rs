@@ -111,7 +111,7 @@ impl InstalledBy {
     ) -> Self {
         match asked {
             Asked::Root(number) => match roots.nth(number).map(|root| &root.origin) {
-                Some(Origin::Wanted { by, verb, relation }) => {
+                Some(Origin::Wanted { by, verb, relation, .. }) => {
                     Self { by: by.clone(), field: verb.clone(), relation: relation.clone() }
                 }
                 Some(Origin::Base { field, relation }) => {

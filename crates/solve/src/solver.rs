@@ -86,14 +86,14 @@ impl<'u> Solver<'u> {
         }
     }
 
-    /// Relations that are known to contradict each other, in words.
-    pub(crate) fn in_words(
+    /// Why there is no set, from relations that lead to what is missing.
+    pub(crate) fn explain_missing(
         &self,
         request: &Request,
         base: &SolvedBase,
-        facts: Vec<Fact>,
+        proof: Vec<Fact>,
     ) -> Option<Unsatisfiable> {
-        self.in_scope(request, base, &[], |scope| explain::in_words(scope, facts)).ok()
+        self.in_scope(request, base, &[], |scope| explain::explain_missing(scope, proof)).ok()
     }
 
     fn in_scope<T>(
@@ -122,7 +122,8 @@ impl<'u> Solver<'u> {
             let deps = Deps::of_request(self.universe, arch, &relations, &none);
             for (group, relation) in deps.groups.into_iter().zip(relations.0) {
                 let relation = Relations(vec![relation]).to_string();
-                let origin = Origin::Wanted { by: wanted.by.clone(), verb: wanted.verb.clone(), relation };
+                let (by, verb) = (wanted.by.clone(), wanted.verb.clone());
+                let origin = Origin::Wanted { by, verb, relation, arch };
                 roots.push(Root { origin, group });
             }
         }
@@ -216,7 +217,7 @@ pub(crate) fn search_or_explain(scope: Scope<'_>) -> Result<Vec<PackageId>, Unsa
 fn unknown_arch(request: &Request) -> Unsatisfiable {
     let arch = request.arch.as_ref().map(ToString::to_string).unwrap_or_default();
     let by = request.wanted.first().map(|wanted| wanted.by.clone()).unwrap_or_default();
-    let outcome = Outcome::Missing { available: Vec::new(), nearest: Vec::new(), left_out: Vec::new() };
+    let outcome = Outcome::nothing();
     let reason =
         Reason { by: Subject::Request(by), verb: "is for architecture".to_owned(), relation: arch, outcome };
     Unsatisfiable { reasons: vec![reason] }

@@ -48,6 +48,9 @@ pub struct PackageName {
     pub arch: String,
     /// The index it is from.
     pub origin: String,
+    /// Whether that is another architecture than that of the root; then it is named with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
 }
 
 /// What becomes of a relation.
@@ -58,6 +61,9 @@ pub enum Outcome {
     Missing {
         /// Packages of the name that do not fit.
         available: Vec<PackageName>,
+        /// The architecture that it is needed for, where what there is of the name is for others.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needed_for: Option<String>,
         /// Names that are like it, nearest first, if the name is unknown.
         nearest: Vec<String>,
         /// What is wrong with packages of the name that could not be read.
@@ -68,6 +74,20 @@ pub enum Outcome {
     Needs(Vec<PackageName>),
     /// These must not be installed with it.
     Refuses(Vec<PackageName>),
+}
+
+impl Outcome {
+    /// Missing, and nothing is known that would help.
+    pub(crate) fn nothing() -> Self {
+        Self::Missing { available: Vec::new(), needed_for: None, nearest: Vec::new(), left_out: Vec::new() }
+    }
+}
+
+impl PackageName {
+    /// As dpkg names it: with the architecture if that is not the one of the root.
+    fn qualified(&self) -> String {
+        if self.foreign { format!("{}:{}", self.name, self.arch) } else { self.name.clone() }
+    }
 }
 
 impl std::error::Error for Unsatisfiable {}
@@ -92,13 +112,16 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.by, self.verb, self.relation)?;
         match &self.outcome {
-            Outcome::Missing { available, nearest, left_out } => {
-                missing(f, &self.relation, available, nearest, left_out)
+            Outcome::Missing { available, needed_for, nearest, left_out } => {
+                missing(f, &self.relation, available, nearest, left_out)?;
+                match (needed_for, available.first()) {
+                    (Some(arch), Some(there)) => write!(f, ", for {} and not for {arch}", there.arch),
+                    _ => Ok(()),
+                }
             }
             Outcome::Needs(candidates) => needs(f, &self.relation, candidates),
             Outcome::Refuses(refused) => {
-                let others: Vec<_> =
-                    refused.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
+                let others: Vec<_> = refused.iter().map(ToString::to_string).collect();
                 write!(f, ", which means {}", others.join(" and "))
             }
         }
@@ -138,7 +161,7 @@ fn needs(f: &mut fmt::Formatter<'_>, relation: &str, candidates: &[PackageName])
     match candidates {
         [only] if only.name == plain => Ok(()),
         _ => {
-            let names: Vec<_> = candidates.iter().map(|package| package.name.as_str()).collect();
+            let names: Vec<_> = candidates.iter().map(PackageName::qualified).collect();
             write!(f, " (which is {})", names.join(" or "))
         }
     }
@@ -156,6 +179,6 @@ impl fmt::Display for Subject {
 
 impl fmt::Display for PackageName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.version)
+        write!(f, "{} {}", self.qualified(), self.version)
     }
 }

@@ -5,6 +5,8 @@
 //! something is missing, rests on relations that nothing satisfies; that they cannot, because relations
 //! contradict each other, on those that the search looked at.
 
+mod turnover;
+
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -20,6 +22,7 @@ use crate::sources::{SourceStanza, Sources};
 use crate::universe::Universe;
 use crate::unsatisfiable::Unsatisfiable;
 use crate::update::{Change, Renumbered};
+use turnover::{Pair, Turnover, replaced};
 
 /// Name and architecture.
 type SlotKey = (NameId, ArchId);
@@ -72,26 +75,6 @@ pub struct Updated {
     pub changed: Vec<usize>,
     /// Whether the base set is another, so that everything was solved again.
     pub base_changed: bool,
-}
-
-/// Packages that can be taken no more, and packages that can be taken now.
-#[derive(Default)]
-struct Turnover {
-    /// By old numbers.
-    gone: Vec<u32>,
-    /// By new numbers.
-    come: Vec<u32>,
-    /// What came in the place of what went: old and new number.
-    pairs: Vec<Pair>,
-}
-
-struct Pair {
-    old: u32,
-    new: u32,
-    /// What the old one asked for, as numbers of groups.
-    groups: FxHashSet<u32>,
-    /// What the old one refused, by new numbers.
-    refused: FxHashSet<u32>,
 }
 
 impl Verdicts {
@@ -174,60 +157,6 @@ impl Verdicts {
         Ok(Updated { solved: stale.len(), changed, base_changed })
     }
 
-    fn turnover(
-        &self,
-        renumbered: &Renumbered,
-        removed: &FxHashMap<u32, SlotKey>,
-        before: &[bool],
-    ) -> Turnover {
-        let mut turnover = Turnover::default();
-        let mut old_of = vec![GONE; self.universe.len()];
-        for (old, new) in (0..).zip(&renumbered.new_of) {
-            match new {
-                Some(new) => old_of[new.index()] = old,
-                None if before[old as usize] => turnover.gone.push(old),
-                None => {}
-            }
-        }
-        for &slot in &renumbered.slots {
-            for package in self.universe.packages_in(slot) {
-                let old = old_of[package.index()];
-                let was = old != GONE && before[old as usize];
-                match (was, self.usable[package.index()]) {
-                    (false, true) => turnover.come.push(package.0),
-                    (true, false) => turnover.gone.push(old),
-                    _ => {}
-                }
-            }
-        }
-        self.pair(renumbered, removed, &mut turnover);
-        turnover
-    }
-
-    /// Finds what came in the place of what went: the only one of the slot.
-    fn pair(&self, renumbered: &Renumbered, removed: &FxHashMap<u32, SlotKey>, turnover: &mut Turnover) {
-        let key = |package: PackageId| (self.universe.name_of(package), self.universe.arch_of(package));
-        let old_key = |old: u32| match renumbered.new_of[old as usize] {
-            Some(new) => Some(key(new)),
-            None => removed.get(&old).copied(),
-        };
-        let mut slots: FxHashMap<SlotKey, (Vec<u32>, Vec<u32>)> = FxHashMap::default();
-        for &new in &turnover.come {
-            slots.entry(key(PackageId(new))).or_default().1.push(new);
-        }
-        for &old in &turnover.gone {
-            if let Some(slot) = old_key(old).and_then(|key| slots.get_mut(&key)) {
-                slot.0.push(old);
-            }
-        }
-        for slot in slots.into_values() {
-            if let ([old], [new]) = (&slot.0[..], &slot.1[..]) {
-                let (groups, refused) = (FxHashSet::default(), FxHashSet::default());
-                turnover.pairs.push(Pair { old: *old, new: *new, groups, refused });
-            }
-        }
-    }
-
     /// Whether the base set may be another one.
     fn touches_base(&self, renumbered: &Renumbered, turnover: &Turnover, base: &[u32]) -> bool {
         let of_base: FxHashSet<u32> = base.iter().copied().collect();
@@ -282,14 +211,6 @@ impl Verdicts {
         let mut fallen: Vec<u32> = fallen.into_iter().collect();
         fallen.sort_unstable();
         fallen
-    }
-
-    /// Whether every set with the old package is one with the new in its place.
-    fn does_as_well(&self, pair: &Pair, effects: &Effects) -> bool {
-        let graph = &self.engine.graph;
-        !effects.unequal.contains(&pair.new)
-            && graph.groups_of(pair.new).iter().all(|group| pair.groups.contains(group))
-            && graph.refused_by(pair.new).all(|one| pair.refused.contains(&one))
     }
 
     fn update_dead(&mut self, turnover: &Turnover, effects: &Effects, replaced: &[u32]) {
@@ -425,17 +346,4 @@ impl Verdicts {
 
 fn usable(universe: &Universe, engine: &Engine) -> Vec<bool> {
     universe.packages().map(|package| is_usable(universe, engine.rules.versions, package.id())).collect()
-}
-
-/// By old numbers: the new number, that of what came in its place, or [`GONE`].
-fn replaced(renumbered: &Renumbered, turnover: &Turnover) -> Vec<u32> {
-    let mut replaced: Vec<u32> =
-        renumbered.new_of.iter().map(|new| new.map_or(GONE, |package| package.0)).collect();
-    for &gone in &turnover.gone {
-        replaced[gone as usize] = GONE;
-    }
-    for pair in &turnover.pairs {
-        replaced[pair.old as usize] = pair.new;
-    }
-    replaced
 }

@@ -43,6 +43,9 @@ struct Answer<'i> {
 /// Checks the source packages and prints what cannot be built, or all verdicts as JSON.
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let indices = indices::open(&args.archive, &args.solve)?;
+    if !args.json {
+        indices.warn();
+    }
     let wanted = wanted(args, &indices)?;
     let mut checker = Checker::new(&indices.universe, indices.rules.clone())
         .map_err(|why| anyhow::anyhow!("the base of a build root cannot be installed: {why}"))?;
@@ -59,7 +62,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         } += 1;
         verdicts.push(Answer { source: source.name, version: source.version, verdict, why });
     }
-    let problems = indices.universe.problems().iter().chain(indices.sources.problems()).collect();
+    let problems = indices.problems().collect();
     let report = Report {
         build_architecture: indices.universe.native().as_str(),
         host_architecture: indices.host().as_str(),
@@ -98,9 +101,6 @@ fn print(report: &Report<'_>, json: bool) -> anyhow::Result<()> {
         }
     }
     out.flush()?;
-    for problem in &report.problems {
-        eprintln!("warning: {problem}");
-    }
     let Count { installable, not_installable, other_architecture } = report.sources;
     let cross = if report.build_architecture == report.host_architecture {
         String::new()

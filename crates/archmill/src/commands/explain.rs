@@ -23,9 +23,7 @@ struct Report<'r> {
 /// Solves for one package and prints what came of it.
 pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let indices = indices::open(&args.archive, &args.solve)?;
-    for problem in indices.universe.problems().iter().chain(indices.sources.problems()) {
-        eprintln!("warning: {problem}");
-    }
+    indices.warn();
     let (subject, request) = request(&args.name, &indices)?;
     let result = Solver::new(&indices.universe).solve(&request);
     if args.json {
@@ -62,7 +60,7 @@ fn request(name: &str, indices: &Indices) -> anyhow::Result<(String, Request)> {
         request.wanted.push(Wanted { relations, by: "the question".to_owned(), verb: "is about".to_owned() });
         format!("binary package {} {}", package.name(), package.version())
     } else {
-        return Err(indices.unknown(name));
+        return Err(indices.unknown_to_all(name));
     };
     // A cross build has its compiler in the root beforehand.
     request

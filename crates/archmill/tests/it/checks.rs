@@ -56,6 +56,11 @@ Build-Depends: libopenjfx-java
 Package: win
 Version: 1
 Architecture: i386
+
+Package: torn
+Version: 1
+Architecture: any
+Build-Depends: perl (>>
 ";
 
 /// Standard output, standard error and exit code.
@@ -114,6 +119,18 @@ fn explain_names_the_chain_of_a_source_or_a_binary_package() {
     let (_, err, code) = run(folder.path(), &["explain", "helo"]);
     assert_eq!(code, Some(1));
     assert!(err.contains("did you mean hello?"), "{err}");
+    let (_, err, _) = run(folder.path(), &["explain", "libopenjfx-jav"]);
+    assert!(err.contains("did you mean libopenjfx-java?"), "{err}");
+}
+
+#[test]
+fn a_package_that_could_not_be_read_is_not_said_to_be_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    for (command, name) in [("explain", "damaged"), ("check", "torn")] {
+        let (_, err, code) = run(folder.path(), &[command, name]);
+        assert_eq!(code, Some(1));
+        assert!(err.contains(&format!("\"{name}\" is in the indices but could not be read: ")), "{err}");
+    }
 }
 
 #[test]

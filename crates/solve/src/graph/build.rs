@@ -6,7 +6,7 @@ use archmill_deb::{Relation, Relations};
 use rustc_hash::FxHashMap;
 
 use super::lists::Lists;
-use super::{Graph, Kind, MALFORMED, Mention, NOT_APPLYING};
+use super::{Graph, Kind, MALFORMED, Mention, NOT_APPLYING, Numbers};
 use crate::ids::PackageId;
 use crate::matching::{self, Asker};
 use crate::relations::Field;
@@ -80,18 +80,16 @@ impl Graph {
         text: &str,
         reduce: impl FnOnce(Relations) -> Relations,
     ) -> u32 {
-        if let Some(&known) = self.group_of.get(&kind).and_then(|known| known.get(text)) {
+        if let Some(known) = known(&self.group_of, kind, text) {
             return known;
         }
-        let number = match Relations::parse(text) {
-            Err(_) => MALFORMED,
-            Ok(relations) => match reduce(relations).0.pop() {
-                None => NOT_APPLYING,
-                Some(alternatives) => {
-                    let targets = self.targets(universe, kind.asker(), &alternatives);
-                    self.groups.push(targets)
-                }
-            },
+        let number = match read(text, reduce) {
+            Err(number) => number,
+            Ok(mut relations) => {
+                let alternatives = relations.0.pop().unwrap_or_default();
+                let targets = self.targets(universe, kind.asker(), &alternatives);
+                self.groups.push(targets)
+            }
         };
         let text: Arc<str> = text.into();
         if number < NOT_APPLYING {
@@ -150,19 +148,14 @@ impl Graph {
         text: &str,
         reduce: impl FnOnce(Relations) -> Relations,
     ) -> u32 {
-        if let Some(&known) = self.negative_of.get(&kind).and_then(|known| known.get(text)) {
+        if let Some(known) = known(&self.negative_of, kind, text) {
             return known;
         }
-        let number = match Relations::parse(text) {
-            Err(_) => MALFORMED,
+        let number = match read(text, reduce) {
+            Err(number) => number,
             Ok(relations) => {
-                let relations = reduce(relations);
-                if relations.is_empty() {
-                    NOT_APPLYING
-                } else {
-                    let refused = self.refused(universe, kind.asker(), &relations);
-                    self.negatives.push(refused)
-                }
+                let refused = self.refused(universe, kind.asker(), &relations);
+                self.negatives.push(refused)
             }
         };
         let text: Arc<str> = text.into();
@@ -198,6 +191,17 @@ impl Graph {
             self.negative_numbers.push(number);
         }
     }
+}
+
+/// The number of a text, if it has one already.
+fn known(numbers: &Numbers, kind: Kind, text: &str) -> Option<u32> {
+    numbers.get(&kind)?.get(text).copied()
+}
+
+/// What counts of a text; [`MALFORMED`] or [`NOT_APPLYING`] if nothing does.
+fn read(text: &str, reduce: impl FnOnce(Relations) -> Relations) -> Result<Relations, u32> {
+    let relations = reduce(Relations::parse(text).map_err(|_| MALFORMED)?);
+    if relations.is_empty() { Err(NOT_APPLYING) } else { Ok(relations) }
 }
 
 impl Kind {

@@ -39,6 +39,9 @@ pub(crate) enum Kind {
 /// Whose relation it is, and its text.
 type Key = (Kind, Arc<str>);
 
+/// Numbers of relations, by whose they are and their text.
+type Numbers = FxHashMap<Kind, FxHashMap<Arc<str>, u32>>;
+
 /// A relation, by its number.
 #[derive(Clone, Copy, Debug)]
 enum Mention {
@@ -67,8 +70,8 @@ pub(crate) struct Graph {
     /// Numbers of negatives, per package.
     package_negatives: Vec<(u32, u32)>,
     negative_numbers: Vec<u32>,
-    group_of: FxHashMap<Kind, FxHashMap<Arc<str>, u32>>,
-    negative_of: FxHashMap<Kind, FxHashMap<Arc<str>, u32>>,
+    group_of: Numbers,
+    negative_of: Numbers,
 }
 
 impl Graph {

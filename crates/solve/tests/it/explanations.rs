@@ -2,7 +2,7 @@
 
 use archmill_solve::{Base, Outcome, Request, Subject, Versions, solve};
 
-use crate::world::{installs, request, universe};
+use crate::world::{installs, request, universe, universe_for};
 
 #[test]
 fn a_version_that_is_too_old_is_named_with_its_origin() {
@@ -82,6 +82,16 @@ fn two_versions_of_one_package_contradict_each_other() {
 }
 
 #[test]
+fn what_is_missing_for_another_version_of_what_is_there_already_does_not_matter() {
+    let universe = universe("x 1; Depends: y\ny 1; Depends: x (= 2)\nx 2; Depends: gone");
+    let request = Request { versions: Versions::Any, ..request("x (= 1)") };
+    assert_eq!(
+        solve(&universe, &request).unwrap_err().to_string(),
+        "these cannot all hold: src build-depends on x (= 1); x 1 depends on y; y 1 depends on x (= 2)"
+    );
+}
+
+#[test]
 fn a_build_conflict_is_part_of_an_explanation() {
     let universe = universe("a 1; Depends: b\nb");
     let conflicts = archmill_deb::Relations::parse("b").unwrap();
@@ -116,4 +126,26 @@ fn reasons_are_a_value_as_well() {
     let stored = serde_json::to_value(&error).unwrap();
     assert_eq!(stored["reasons"][1]["by"]["package"]["name"], "a");
     assert_eq!(serde_json::from_value::<archmill_solve::Unsatisfiable>(stored).unwrap(), error);
+}
+
+#[test]
+fn another_architecture_than_that_of_the_root_is_named() {
+    let universe = universe_for(
+        &["amd64", "arm64"],
+        &[(
+            "tool 1 amd64\nlib 1 amd64; Breaks: old\nlib 1 arm64\nuser 1 amd64; Depends: lib\nold 1 arm64",
+            500,
+        )],
+    );
+    let request = |build_depends| Request { arch: Some("arm64".parse().unwrap()), ..request(build_depends) };
+    let said = |build_depends| solve(&universe, &request(build_depends)).unwrap_err().to_string();
+    assert_eq!(
+        said("tool"),
+        "src build-depends on tool, but only tool 1 is in suite, for amd64 and not for arm64"
+    );
+    assert_eq!(
+        said("lib, user:native"),
+        "these cannot all hold: src build-depends on lib; lib:arm64 1 cannot be installed together with lib of another \
+         architecture or version, which means lib 1; src build-depends on user:native; user 1 depends on lib"
+    );
 }

@@ -7,6 +7,7 @@ mod cache;
 mod check;
 mod conflicts;
 mod explanations;
+mod irreducible;
 mod load;
 mod multi_arch;
 mod order;

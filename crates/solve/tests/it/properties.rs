@@ -20,12 +20,12 @@ pub(crate) struct Package {
     pub(crate) name: &'static str,
     pub(crate) version: u8,
     arch: &'static str,
-    multi_arch: &'static str,
+    pub(crate) multi_arch: &'static str,
     essential: bool,
-    depends: Vec<Vec<Atom>>,
-    pre_depends: Vec<Vec<Atom>>,
-    conflicts: Vec<Atom>,
-    breaks: Vec<Atom>,
+    pub(crate) depends: Vec<Vec<Atom>>,
+    pub(crate) pre_depends: Vec<Vec<Atom>>,
+    pub(crate) conflicts: Vec<Atom>,
+    pub(crate) breaks: Vec<Atom>,
     provides: Vec<(&'static str, Option<u8>)>,
 }
 
@@ -62,7 +62,7 @@ impl Atom {
             .collect()
     }
 
-    fn satisfied_by(&self, asker_arch: &str, package: &Package) -> bool {
+    pub(crate) fn satisfied_by(&self, asker_arch: &str, package: &Package) -> bool {
         let arch_fits = match self.qualifier {
             None => package.native_arch() == asker_arch || package.multi_arch == "foreign",
             Some("any") => package.multi_arch == "allowed",
@@ -72,7 +72,7 @@ impl Atom {
         arch_fits && !self.names(package).is_empty()
     }
 
-    fn refuses(&self, asker: Option<&Package>, package: &Package) -> bool {
+    pub(crate) fn refuses(&self, asker: Option<&Package>, package: &Package) -> bool {
         let in_scope = match self.qualifier {
             None | Some("any") => true,
             Some("native") => package.native_arch() == "arm64",
@@ -147,24 +147,24 @@ impl Package {
 }
 
 #[derive(Clone, Debug)]
-struct Case {
-    packages: Vec<Package>,
-    wanted: Vec<Vec<Atom>>,
-    conflicts: Vec<Atom>,
+pub(crate) struct Case {
+    pub(crate) packages: Vec<Package>,
+    pub(crate) wanted: Vec<Vec<Atom>>,
+    pub(crate) conflicts: Vec<Atom>,
     essential: bool,
 }
 
 impl Case {
-    fn universe(&self, order: &[usize]) -> Universe {
+    pub(crate) fn universe(&self, order: &[usize]) -> Universe {
         let lines: Vec<_> = order.iter().map(|&at| self.packages[at].line()).collect();
         universe_for(&["arm64", "armhf"], &[(&lines.join("\n"), 500)])
     }
 
-    fn in_order(&self) -> Universe {
+    pub(crate) fn in_order(&self) -> Universe {
         self.universe(&(0..self.packages.len()).collect::<Vec<_>>())
     }
 
-    fn request(&self, versions: Versions) -> Request {
+    pub(crate) fn request(&self, versions: Versions) -> Request {
         let group = |group: &Vec<Atom>| -> Vec<Relation> {
             group.iter().map(|atom| atom.text().parse().unwrap()).collect()
         };
@@ -208,12 +208,14 @@ impl Case {
             && set.iter().all(|package| package.satisfied_in(set))
     }
 
+    /// Packages that may be taken.
+    pub(crate) fn usable(&self, versions: Versions) -> Vec<&Package> {
+        let packages = self.packages.iter();
+        packages.filter(|package| versions == Versions::Any || self.is_candidate(package)).collect()
+    }
+
     fn brute_force(&self, versions: Versions) -> bool {
-        let usable: Vec<_> = self
-            .packages
-            .iter()
-            .filter(|package| versions == Versions::Any || self.is_candidate(package))
-            .collect();
+        let usable = self.usable(versions);
         (0..1_u32 << usable.len()).any(|chosen| {
             let set: Vec<&Package> = usable
                 .iter()
@@ -283,7 +285,7 @@ pub(crate) fn package() -> impl Strategy<Value = Package> {
     )
 }
 
-fn case() -> impl Strategy<Value = Case> {
+pub(crate) fn case() -> impl Strategy<Value = Case> {
     (vec(package(), 1..9), groups(3), vec(atom(), 0..2), any::<bool>()).prop_map(
         |(mut packages, wanted, conflicts, essential)| {
             // One package per name, version and architecture, as an archive has it.
@@ -294,7 +296,7 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
-fn any_versions() -> impl Strategy<Value = Versions> {
+pub(crate) fn any_versions() -> impl Strategy<Value = Versions> {
     select(vec![Versions::Candidate, Versions::Any])
 }
 
