@@ -87,7 +87,12 @@ fn record() -> BuildRecord {
         resources: Resources {
             choices: Vec::new(),
             peak_memory_bytes: 123_456_789,
-            executables: vec![ExecutableUse { path: "/usr/bin/perl".into(), count: 31, cpu_ms: 12_345, native: false }],
+            executables: vec![ExecutableUse {
+                path: "/usr/bin/perl".into(),
+                count: 31,
+                cpu_ms: 12_345,
+                native: false,
+            }],
             ..Resources::default()
         },
         outcome: Outcome {

@@ -52,6 +52,12 @@ pub struct Twin {
     /// What speaks against it at a start.
     #[serde(default)]
     pub rules: Vec<Guard>,
+    /// Links below the prefix, and what they point to.
+    #[serde(default)]
+    pub prefix_links: Vec<(String, String)>,
+    /// Files below the prefix, a string in them, and what it becomes.
+    #[serde(default)]
+    pub strings: Vec<(String, String, String)>,
 }
 
 /// A decision for some of a twin's programs.
@@ -179,6 +185,16 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: 
             .map(|(name, value)| (name.clone(), words.fill(value)))
             .collect(),
         rules,
+        prefix_links: given
+            .prefix_links
+            .iter()
+            .map(|(link, to)| (words.fill(link), words.fill(to)))
+            .collect(),
+        strings: given
+            .strings
+            .iter()
+            .map(|(file, from, to)| (words.fill(file), from.clone(), words.fill(to)))
+            .collect(),
     }
 }
 
