@@ -19,12 +19,33 @@ pub use table::{Entry, Rule, Table};
 
 /// Where the twins are, inside a root.
 pub const PREFIX: &str = "/dev/.twins";
+/// Where the table is, inside a root.
+pub const TABLE: &str = path(format::TABLE_PATH);
+/// A folder for notes of the code that chooses.
+pub const NOTES: &str = "/dev/.twins.log";
+/// The file in [`NOTES`] that has a line for each time that a rule was against a twin: program, tab, what in the rule met.
+pub const CHOICES: &str = path(format::CHOICES_PATH);
+
 /// The code that [`combine`] adds; a combined emulator ends with it.
 pub fn code() -> &'static [u8] {
     combine::CODE
 }
 
-/// A folder for notes of the code that chooses.
-pub const NOTES: &str = "/dev/.twins.log";
-/// The file in [`NOTES`] that has a line for each time that a rule was against a twin: program, tab, what in the rule met.
-pub const CHOICES: &str = "/dev/.twins.log/choices";
+/// A path that is written with the zero that the code wants at its end.
+const fn path(with_zero: &'static [u8]) -> &'static str {
+    match std::str::from_utf8(with_zero.split_at(with_zero.len() - 1).0) {
+        Ok(path) => path,
+        Err(_) => panic!("paths are ASCII"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_the_code_opens_are_in_the_folders_that_are_mounted() {
+        assert_eq!(TABLE, format!("{PREFIX}/table"));
+        assert_eq!(CHOICES, format!("{NOTES}/choices"));
+    }
+}

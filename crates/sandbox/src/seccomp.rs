@@ -1,6 +1,7 @@
 //! A seccomp filter that tells the supervisor of some system calls, which wait for its answer (seccomp_unotify(2)).
 //!
-//! Only `exit_group` and uname(2) are notified, where that is wanted, and all else is allowed outright, which the kernel
+//! Only `exit_group` and uname(2) are notified, where that is wanted; where native programs run among emulated ones,
+//! limits of address space and data are taken for set; and all else is allowed outright, which the kernel
 //! knows from a bitmap without running the filter: other system calls cost next to nothing more (0.04 us). It needs no
 //! privilege beyond that of the namespace's root and no_new_privs stays off, so set-uid programs in the root keep
 //! working. A build that wants a listener of its own is refused by the kernel (EBUSY): there can be one per process.
@@ -18,6 +19,8 @@ const WAIT_KILLABLE: libc::c_ulong = 1 << 5;
 const SET_MODE_FILTER: libc::c_uint = 1;
 const ALLOW: u32 = 0x7fff_0000;
 const NOTIFY: u32 = 0x7fc0_0000;
+/// The call is not done and gives 0.
+const DONE: u32 = 0x0005_0000;
 const FLAG_CONTINUE: u32 = 1;
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const AUDIT_ARCH_I386: u32 = 0x4000_0003;
@@ -120,6 +123,33 @@ const fn jump_if(k: u32, jt: u8, jf: u8) -> libc::sock_filter {
     libc::sock_filter { code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, jt, jf, k }
 }
 
+/// Limits of address space and data that native programs set are not set, as QEMU sets none of those of its own (a
+/// limit that the target's program could live with, the emulator cannot): else what a native shell starts would fail.
+fn unlimited() -> Vec<libc::sock_filter> {
+    let load = |argument: u32| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 16 + 8 * argument);
+    let done = || statement(libc::BPF_RET | libc::BPF_K, DONE);
+    let allow = || statement(libc::BPF_RET | libc::BPF_K, ALLOW);
+    let (data, space) = (libc::RLIMIT_DATA, libc::RLIMIT_AS);
+    vec![
+        // setrlimit(resource, new)
+        jump_if(160, 0, 5),
+        load(0),
+        jump_if(data, 1, 0),
+        jump_if(space, 0, 1),
+        done(),
+        allow(),
+        // prlimit64(pid, resource, new, old), which asks if there is nothing new
+        jump_if(302, 0, 7),
+        load(2),
+        jump_if(0, 4, 0),
+        load(1),
+        jump_if(data, 1, 0),
+        jump_if(space, 0, 1),
+        done(),
+        allow(),
+    ]
+}
+
 /// For each ABI: if it is this one, compare the call's number and decide.
 fn filter(watch: Watch) -> Vec<libc::sock_filter> {
     let mut filter = Vec::new();
@@ -128,6 +158,9 @@ fn filter(watch: Watch) -> Vec<libc::sock_filter> {
         for (number, _) in calls.iter().filter(|(_, call)| watch.wants(*call)) {
             decide.push(jump_if(*number, 0, 1));
             decide.push(statement(libc::BPF_RET | libc::BPF_K, NOTIFY));
+        }
+        if watch.uname && arch == AUDIT_ARCH_X86_64 {
+            decide.extend(unlimited());
         }
         decide.push(statement(libc::BPF_RET | libc::BPF_K, ALLOW));
         filter.push(statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 4));
@@ -218,15 +251,25 @@ mod tests {
         assert_eq!(size_of::<Response>() as u64, (SEND >> 16) & 0x3fff);
     }
 
-    /// Runs the filter as the kernel would.
     fn decide(watch: Watch, arch: u32, number: u32) -> u32 {
+        decide_with(watch, arch, number, [0; 4])
+    }
+
+    /// Runs the filter as the kernel would.
+    fn decide_with(watch: Watch, arch: u32, number: u32, arguments: [u32; 4]) -> u32 {
         let filter = filter(watch);
         let (mut at, mut accumulator) = (0, 0);
         loop {
             let step = filter[at];
             at += 1;
             match u32::from(step.code) & 0x07 {
-                libc::BPF_LD => accumulator = if step.k == 4 { arch } else { number },
+                libc::BPF_LD => {
+                    accumulator = match step.k {
+                        0 => number,
+                        4 => arch,
+                        place => arguments[(place as usize - 16) / 8],
+                    }
+                }
                 libc::BPF_JMP => at += usize::from(if accumulator == step.k { step.jt } else { step.jf }),
                 _ => return step.k,
             }
@@ -245,6 +288,19 @@ mod tests {
                 assert_eq!(decide(watch, arch, 1), ALLOW, "{arch:x}");
             }
             assert_eq!(decide(watch, 0x1234, 231), ALLOW);
+        }
+    }
+
+    #[test]
+    fn native_programs_limit_no_address_space_among_emulated_ones() {
+        let foreign = Watch { ends: false, uname: true };
+        let set = |watch, number, arguments| decide_with(watch, AUDIT_ARCH_X86_64, number, arguments);
+        for resource in 0..16 {
+            let wanted = if [2, 9].contains(&resource) { DONE } else { ALLOW };
+            assert_eq!(set(foreign, 160, [resource, 1, 0, 0]), wanted, "setrlimit {resource}");
+            assert_eq!(set(foreign, 302, [0, resource, 1, 0]), wanted, "prlimit64 {resource}");
+            assert_eq!(set(foreign, 302, [0, resource, 0, 1]), ALLOW, "to ask for {resource}");
+            assert_eq!(set(Watch { ends: true, uname: false }, 160, [resource, 1, 0, 0]), ALLOW);
         }
     }
 

@@ -18,4 +18,5 @@ mod roots;
 mod run;
 #[path = "../../../archive/tests/support/mod.rs"]
 mod support;
+mod twins;
 mod user;

@@ -19,6 +19,7 @@ pub mod configure;
 pub mod database;
 pub mod manifest;
 pub mod materialise;
+mod restring;
 pub mod store;
 pub mod tasks;
 pub mod twins;

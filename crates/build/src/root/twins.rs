@@ -4,7 +4,7 @@
 //! Paths inside programs and libraries are those of a system that the root is not. Where they lead to libraries they
 //! are overwritten with paths of the same length into this folder.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::manifest::{Kind, Manifest};
+use super::restring;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -91,6 +92,7 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
         machine: &MACHINES[0],
         folders: Vec::new(),
         entries: Vec::new(),
+        met: HashSet::new(),
     };
     layer.folder("lib")?;
     for machine in &MACHINES {
@@ -109,7 +111,7 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
         layer.data(&data, folder)?;
     }
     for (twin, _) in &args.twins {
-        layer.from_target(twin)?;
+        layer.say_as_the_target(twin)?;
     }
     for (link, target) in &args.links {
         let path = Path::new(LINKS).join(link);
@@ -122,15 +124,29 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
             return Err(format!("the libraries of twins have no {}", machine.loader));
         }
     }
+    let entries = std::mem::take(&mut layer.entries).into_iter();
     let table = Table {
-        entries: std::mem::take(&mut layer.entries),
+        entries: entries
+            .filter(|(package, _)| layer.says_the_right(package))
+            .map(|(_, entry)| entry)
+            .collect(),
         loader: format!("{PREFIX}/{}/{}", MACHINES[0].libraries, MACHINES[0].loader),
-        // Libraries that are to be loaded into a program are the target's.
-        rules: vec![Rule::VariableSet("LD_PRELOAD".to_owned()), Rule::VariableSet("LD_AUDIT".to_owned())],
+        rules: common_rules(),
     };
     let path = args.folder.join("table");
     std::fs::write(&path, table.encode()).map_err(at("write", &path))?;
     Ok(Value::from(table.entries.len()))
+}
+
+/// When no twin runs.
+fn common_rules() -> Vec<Rule> {
+    // Libraries that are to be loaded into a program are the target's; of the others the dynamic linker tells of
+    // libraries and of the processor.
+    let variables =
+        ["LD_PRELOAD", "LD_AUDIT", "LD_TRACE_LOADED_OBJECTS", "LD_DEBUG", "LD_SHOW_AUXV", "LD_PROFILE"];
+    let set = variables.map(|name| Rule::VariableSet(name.to_owned())).into_iter();
+    // What the kernel tells a process of itself is in part about the emulator, which has its own answers.
+    set.chain([Rule::ArgumentStarts("/proc/self/".to_owned())]).collect()
 }
 
 /// A file of a package in the root.
@@ -181,7 +197,10 @@ struct Layer<'a> {
     machine: &'static Machine,
     /// Folders that the twin at hand has libraries in, and what stands for them in its programs.
     folders: Vec<(String, String)>,
-    entries: Vec<Entry>,
+    /// Each with the package in the root.
+    entries: Vec<(String, Entry)>,
+    /// Strings that have become others.
+    met: HashSet<String>,
 }
 
 impl Layer<'_> {
@@ -189,6 +208,10 @@ impl Layer<'_> {
         self.machine = machine(&twin.offer.arch);
         self.libraries(folder)?;
         self.own_folders(twin, folder)?;
+        for (link, to) in &twin.prefix_links {
+            self.parents(Path::new(link))?;
+            symlink(to, &self.args.folder.join(link))?;
+        }
         self.data(&globs(&twin.data), folder)?;
         let (programs, except) = (globs(&twin.programs), globs(&twin.except));
         for entry in manifest(folder)?.entries {
@@ -207,7 +230,7 @@ impl Layer<'_> {
             if !is_program(&source) {
                 continue;
             }
-            self.entries.push(Entry {
+            let entry = Entry {
                 path: format!("/{own}"),
                 size: known.size,
                 mtime: known.mtime,
@@ -215,7 +238,8 @@ impl Layer<'_> {
                 executed: twin.offer.arch != MACHINES[0].arch,
                 rules: rules(twin, &path),
                 environment: twin.environment.clone(),
-            });
+            };
+            self.entries.push((twin.package.clone(), entry));
             self.file(&source, &path, Some(&own))?;
         }
         self.folders.clear();
@@ -297,7 +321,7 @@ impl Layer<'_> {
     }
 
     /// Files of the target that tell of the machine.
-    fn from_target(&mut self, twin: &Twin) -> Result<(), String> {
+    fn say_as_the_target(&mut self, twin: &Twin) -> Result<(), String> {
         let target = Path::new("usr/lib").join(&self.args.target);
         let libraries = Path::new(machine(&twin.offer.arch).libraries);
         let globs = globs(&twin.from_target);
@@ -331,7 +355,8 @@ impl Layer<'_> {
             return place(source, &full);
         }
         let mut bytes = std::fs::read(source).map_err(at("read", source))?;
-        let mut changed = redirect(&mut bytes, self.machine, &self.folders);
+        let mut changed = self.restring(&mut bytes, to);
+        changed |= redirect(&mut bytes, self.machine, &self.folders);
         if let Some(own) = stands_for {
             changed |= self.itself(&mut bytes, own)?;
         }
@@ -342,6 +367,27 @@ impl Layer<'_> {
         let mode = std::fs::metadata(source).map_err(at("look at", source))?.permissions().mode() & 0o755;
         std::fs::set_permissions(&full, std::fs::Permissions::from_mode(mode))
             .map_err(at("set the mode of", &full))
+    }
+
+    /// Gives strings that name this machine the text that they have in the target's program.
+    fn restring(&mut self, bytes: &mut [u8], path: &Path) -> bool {
+        let strings = self.args.twins.iter().flat_map(|(twin, _)| &twin.strings);
+        let concerned = strings
+            .filter(|(file, ..)| globs(std::slice::from_ref(file)).iter().any(|glob| matches(glob, path)));
+        let mut changed = false;
+        for (_, from, to) in concerned {
+            if restring::replace(bytes, from, to) {
+                self.met.insert(from.clone());
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Whether all strings of the twin are those of the target: one that would tell of this machine is not used.
+    fn says_the_right(&self, package: &str) -> bool {
+        let twins = self.args.twins.iter().filter(|(twin, _)| twin.package == package);
+        twins.flat_map(|(twin, _)| &twin.strings).all(|(_, from, _)| self.met.contains(from))
     }
 
     fn itself(&mut self, bytes: &mut [u8], own: &str) -> Result<bool, String> {

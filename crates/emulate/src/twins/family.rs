@@ -60,6 +60,10 @@ pub struct Given {
     pub only_of_32_bits: Vec<String>,
     /// Arguments that are replaced.
     pub arguments: BTreeMap<String, String>,
+    /// Links below the prefix, and what they point to.
+    pub prefix_links: BTreeMap<String, String>,
+    /// Files below the prefix, a string in them, and what it becomes.
+    pub strings: Vec<(String, String, String)>,
 }
 
 /// Something that speaks against a twin when a program starts.
@@ -116,7 +120,9 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
         if given.package.is_empty() {
             return Err(failed("a [[twin]] names no package".to_owned()));
         }
-        let patterns = [&given.programs, &given.except, &given.data, &given.folders, &given.from_target];
+        let files: Vec<String> = given.strings.iter().map(|(file, ..)| file.clone()).collect();
+        let patterns =
+            [&files, &given.programs, &given.except, &given.data, &given.folders, &given.from_target];
         for pattern in patterns.into_iter().flatten() {
             if pattern.starts_with('/') {
                 return Err(failed(format!(

@@ -1,0 +1,123 @@
+//! The target must not notice: questions asked in a real root of arm64, with twins and wholly emulated. The answers are
+//! the same, line by line, but for what [`KNOWN`] lists.
+
+use std::path::Path;
+
+use crate::made::Tree;
+use crate::run::{archmill_in_step, network, said};
+
+/// Questions that twins answer otherwise, and why.
+const KNOWN: &[(&str, &str)] = &[
+    (
+        "perl @INC",
+        "the modules of a twin are its own, and no path of its strings for local ones leads anywhere",
+    ),
+    ("perl -v", "names the machine that it was built for, in a string that changes with each version"),
+    ("perl long double", "pack's D is the format of the machine's long double: 80 bits, not 128"),
+    ("perl system calls", "syscall takes the machine's numbers, as syscall.ph says them"),
+    (
+        "awk not a number",
+        "x86-64 makes negative ones, arm64 positive ones; in a script of a file nobody can see it coming",
+    ),
+    (
+        "/proc/self/exe by a perl script",
+        "the kernel's answer, which no argument of the twin tells of; $^X is right",
+    ),
+    ("/proc/PID/cmdline", "that of an emulated process shows QEMU; with a twin it is as on the target"),
+    (
+        "gcc folders",
+        "a cross compiler looks in no /usr/local/include, which is empty in a root, and names folders of C++ otherwise",
+    ),
+    ("gcc sysroot", "a cross compiler has one: /"),
+    ("gcc configuration", "options of configure"),
+    ("gcc specs", "that of a cross compiler have its sysroot"),
+    ("limit of stack told", "QEMU sets none; a twin does, and so do compilers that raise it"),
+    ("limits", "as above: the test is run with the limits of who runs it"),
+    ("/dev", "the folders of the twins"),
+];
+
+/// The part of both scripts before the questions: a question is a name and commands.
+const ASK: &str =
+    "mkdir -p /tmp/asked; cd /tmp/asked; q() { echo \"== $1\"; ( eval \"$2\" ) 2>&1 </dev/null; echo; }\n";
+
+fn answers(folder: &Path, script: &str, mode: &str, root: bool) -> Vec<(String, String)> {
+    let own = folder.join(mode);
+    std::fs::create_dir(&own).unwrap();
+    let mut tree = Tree::new("asked", "true");
+    tree.needs =
+        "debhelper-compat (= 13), python3, pkgconf, gawk, gcc-14-plugin-dev, zlib1g-dev, libtool-bin";
+    let source = tree.write(&own);
+    let root: &[&str] = if root { &["--root"] } else { &[] };
+    let before = [&["shell", &source, "--arch", "arm64", "--mode", mode, "--no-source"], root].concat();
+    let script = format!("{ASK}{script}");
+    let (output, _) = archmill_in_step(&before, "trixie", &["--", "sh", "-c", &script], &own);
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let parts = text.strip_prefix("== ").unwrap_or_default().split("\n== ");
+    parts
+        .filter_map(|part| part.split_once('\n'))
+        .map(|(name, answer)| (name.to_owned(), usual(answer)))
+        .collect()
+}
+
+/// Without names of temporary files, and with the name of the folder that a cross compiler has, a link in the root.
+fn usual(answer: &str) -> String {
+    let named = answer.replace("/gcc-cross/", "/gcc/");
+    let mut parts = named.split("/tmp/cc");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| format!("{text}/tmp/cc{}", part.get(6..).unwrap_or_default()))
+}
+
+fn compare(test: &str, script: &str, root: bool) {
+    if !network(test) {
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    // The root is made once.
+    let emulated = answers(tmp.path(), script, "emulated", root);
+    let accelerated = answers(tmp.path(), script, "accelerated", root);
+    assert!(emulated.len() > 5, "{emulated:?}");
+    let names =
+        |answers: &[(String, String)]| answers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&emulated), names(&accelerated));
+    let mut differences = Vec::new();
+    for ((name, wanted), (_, found)) in emulated.iter().zip(&accelerated) {
+        if wanted != found && !KNOWN.iter().any(|(known, _)| known == name) {
+            differences.push(format!("{name}:\n{}", difference(wanted, found)));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+fn difference(wanted: &str, found: &str) -> String {
+    let only = |mark: char, of: &str, other: &str| {
+        let lines = of.lines().filter(|line| !other.lines().any(|there| there == *line));
+        lines.map(|line| format!("  {mark} {line}\n")).collect::<Vec<_>>().concat()
+    };
+    format!("{}{}", only('-', wanted, found), only('+', found, wanted))
+}
+
+#[test]
+fn tools_tell_of_the_targets_machine() {
+    compare("tools_tell_of_the_targets_machine", include_str!("twins/machine.sh"), false);
+}
+
+#[test]
+fn compilers_are_those_of_the_target() {
+    compare("compilers_are_those_of_the_target", include_str!("twins/compiler.sh"), false);
+}
+
+#[test]
+fn libraries_and_limits_that_a_build_sets_are_heeded() {
+    compare("libraries_and_limits_that_a_build_sets_are_heeded", include_str!("twins/loading.sh"), false);
+}
+
+#[test]
+fn programs_start_as_they_are_started() {
+    compare("programs_start_as_they_are_started", include_str!("twins/starts.sh"), false);
+}
+
+#[test]
+fn a_tool_that_is_another_file_is_no_twin() {
+    compare("a_tool_that_is_another_file_is_no_twin", include_str!("twins/files.sh"), true);
+}
