@@ -40,6 +40,10 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
                 (Some(value), Some(part)) => sys::has(value, part),
                 _ => false,
             },
+            format::FOLDERS_HAVE => match (stack.variable(text), table.string(rule, 8)) {
+                (Some(value), Some(names)) => *value != 0 && folders_have(value, names),
+                _ => false,
+            },
             format::ONLY_FIRST_STARTS => {
                 wanted = Some(text);
                 found |= stack.argc() > 3 && first_starts(stack.arguments().add(1), text);
@@ -58,6 +62,57 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
         number += 1;
     }
     if found { None } else { wanted }
+}
+
+/// Whether one of the folders has a file of one of the names. What the dynamic linker would have to work out is met.
+unsafe fn folders_have(mut folder: *const u8, names: *const u8) -> bool {
+    loop {
+        let mut size = 0;
+        while *folder.add(size) != 0 && *folder.add(size) != b':' && *folder.add(size) != b';' {
+            if *folder.add(size) == b'$' {
+                return true;
+            }
+            size += 1;
+        }
+        if folder_has(folder, size, names) {
+            return true;
+        }
+        if *folder.add(size) == 0 {
+            return false;
+        }
+        folder = folder.add(size + 1);
+    }
+}
+
+unsafe fn folder_has(folder: *const u8, size: usize, mut names: *const u8) -> bool {
+    const ROOM: usize = 1024;
+    let mut path = core::mem::MaybeUninit::<[u8; ROOM]>::uninit();
+    let start = path.as_mut_ptr().cast::<u8>();
+    // An empty one is the current folder.
+    let (folder, size) = if size == 0 { (c".".as_ptr().cast(), 1) } else { (folder, size) };
+    if size > ROOM / 2 {
+        return true;
+    }
+    sys::copy_bytes(folder, start, size);
+    *start.add(size) = b'/';
+    loop {
+        let mut length = 0;
+        while *names.add(length) != 0 && *names.add(length) != b' ' {
+            length += 1;
+        }
+        if length >= ROOM / 2 - 2 {
+            return true;
+        }
+        sys::copy_bytes(names, start.add(size + 1), length);
+        *start.add(size + 1 + length) = 0;
+        if length > 0 && sys::exists(start) {
+            return true;
+        }
+        if *names.add(length) == 0 {
+            return false;
+        }
+        names = names.add(length + 1);
+    }
 }
 
 unsafe fn is_word_of(argument: *const u8, mut words: *const u8) -> bool {

@@ -23,6 +23,7 @@ const BRK: u64 = 12;
 const PREAD: u64 = 17;
 const EXECVE: u64 = 59;
 const FCNTL: u64 = 72;
+const ACCESS: u64 = 21;
 const READLINK: u64 = 89;
 const PRCTL: u64 = 157;
 const EXIT_GROUP: u64 = 231;
@@ -30,6 +31,7 @@ const EXIT_GROUP: u64 = 231;
 const O_CLOEXEC: u64 = 0o2_000_000;
 const O_APPEND: u64 = 0o2000;
 const O_WRONLY: u64 = 1;
+const O_NONBLOCK: u64 = 0o4000;
 
 /// struct stat of x86-64.
 #[repr(C)]
@@ -73,7 +75,11 @@ pub unsafe fn open(path: *const u8) -> Option<i32> {
 }
 
 pub unsafe fn open_to_append(path: *const u8) -> Option<i32> {
-    ok(call(OPEN, path as u64, O_CLOEXEC | O_APPEND | O_WRONLY, 0, 0, 0, 0)).map(|file| file as i32)
+    ok(call(OPEN, path as u64, O_CLOEXEC | O_APPEND | O_WRONLY | O_NONBLOCK, 0, 0, 0, 0)).map(|file| file as i32)
+}
+
+pub unsafe fn exists(path: *const u8) -> bool {
+    call(ACCESS, path as u64, 0, 0, 0, 0, 0) == 0
 }
 
 pub unsafe fn close(file: i32) {

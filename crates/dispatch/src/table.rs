@@ -24,6 +24,9 @@ pub enum Rule {
     OnlyFirstStarts(String),
     /// Emulated if an argument begins like the first string and none is a word of the second.
     ArgumentStartsWithout(String, String),
+    /// Emulated if a folder of those in the variable, as LD_LIBRARY_PATH has them, has a file of the names in the second
+    /// string, which a space separates.
+    FoldersHave(String, String),
     /// The twin gets the second string for an argument that is the first.
     ReplaceArgument(String, String),
 }
@@ -119,6 +122,7 @@ impl Writer {
                     Rule::ArgumentStartsWithout(text, words) => {
                         (format::ARGUMENT_STARTS_WITHOUT, text, Some(words))
                     }
+                    Rule::FoldersHave(text, names) => (format::FOLDERS_HAVE, text, Some(names)),
                     Rule::ReplaceArgument(from, to) => (format::REPLACE_ARGUMENT, from, Some(to)),
                 };
                 [kind, self.string(first), second.map_or(0, |text| self.string(text))]

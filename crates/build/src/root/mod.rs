@@ -17,6 +17,7 @@
 pub mod compose;
 pub mod configure;
 pub mod database;
+mod elf;
 pub mod manifest;
 pub mod materialise;
 mod restring;

@@ -1,22 +1,14 @@
 //! Another text for a string in a program: it is written where the file has room, and what refers to the old one is made
 //! to refer to it. So it may be longer, and whoever refers to the end of the old one still does.
 
-const PT_LOAD: u64 = 1;
-const PT_DYNAMIC: u64 = 2;
+use super::elf::{Segment, address, dynamic, loaded, number, offset, segments, write};
+
 const PF_X: u64 = 1;
 const PF_W: u64 = 2;
 const DT_RELA: u64 = 7;
 const DT_RELASZ: u64 = 8;
 const R_X86_64_RELATIVE: u64 = 8;
 const PAGE: u64 = 4096;
-
-struct Segment {
-    kind: u64,
-    flags: u64,
-    offset: u64,
-    address: u64,
-    size: u64,
-}
 
 /// Gives a whole string of an ELF file for x86-64 another text; tells whether something refers to it.
 pub(super) fn replace(bytes: &mut [u8], from: &str, to: &str) -> bool {
@@ -37,48 +29,6 @@ pub(super) fn replace(bytes: &mut [u8], from: &str, to: &str) -> bool {
         bytes[place..place + text.len()].copy_from_slice(&text);
     }
     changed
-}
-
-fn number(bytes: &[u8], at: u64, size: usize) -> Option<u64> {
-    let at = usize::try_from(at).ok()?;
-    let bytes = bytes.get(at..at.checked_add(size)?)?;
-    Some(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
-}
-
-fn write(bytes: &mut [u8], at: u64, value: &[u8]) {
-    if let Ok(at) = usize::try_from(at)
-        && let Some(place) = bytes.get_mut(at..at + value.len())
-    {
-        place.copy_from_slice(value);
-    }
-}
-
-fn segments(bytes: &[u8]) -> Vec<Segment> {
-    let (Some(table), Some(count)) = (number(bytes, 32, 8), number(bytes, 56, 2)) else { return Vec::new() };
-    let of = |index: u64| {
-        let place = table.checked_add(index * 56)?;
-        let field = |at: u64, size| number(bytes, place.checked_add(at)?, size);
-        let (offset, size) = (field(8, 8)?, field(32, 8)?);
-        let inside = offset.checked_add(size)? <= bytes.len() as u64;
-        let segment =
-            Segment { kind: field(0, 4)?, flags: field(4, 4)?, offset, address: field(16, 8)?, size };
-        (inside && segment.address.checked_add(size).is_some()).then_some(segment)
-    };
-    (0..count).filter_map(of).collect()
-}
-
-fn loaded(segments: &[Segment]) -> impl Iterator<Item = &Segment> {
-    segments.iter().filter(|segment| segment.kind == PT_LOAD)
-}
-
-fn address(segments: &[Segment], offset: u64) -> Option<u64> {
-    let of = |segment: &&Segment| (segment.offset..segment.offset + segment.size).contains(&offset);
-    loaded(segments).find(of).map(|segment| segment.address + (offset - segment.offset))
-}
-
-fn offset(segments: &[Segment], address: u64) -> Option<u64> {
-    let of = |segment: &&Segment| (segment.address..segment.address + segment.size).contains(&address);
-    loaded(segments).find(of).map(|segment| segment.offset + (address - segment.address))
 }
 
 /// The rest of the last page of a segment that nobody writes to is mapped with it, and is zeros: where, and with which
@@ -120,12 +70,8 @@ fn in_code(bytes: &mut [u8], segments: &[Segment], old: u64, new: u64) -> bool {
 
 /// A pointer in data is made by the dynamic linker.
 fn in_relocations(bytes: &mut [u8], segments: &[Segment], old: u64, new: u64) -> bool {
-    let Some(dynamic) = segments.iter().find(|segment| segment.kind == PT_DYNAMIC) else { return false };
-    let (start, end) = (dynamic.offset, dynamic.offset + dynamic.size);
-    let tag = |wanted: u64| {
-        let mut places = (start..end).step_by(16);
-        places.find(|at| number(bytes, *at, 8) == Some(wanted)).and_then(|at| number(bytes, at + 8, 8))
-    };
+    let entries = dynamic(bytes, segments);
+    let tag = |wanted: u64| entries.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
     let (Some(table), Some(size)) = (tag(DT_RELA), tag(DT_RELASZ)) else { return false };
     let Some(table) = offset(segments, table) else { return false };
     let mut changed = false;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::manifest::{Kind, Manifest};
-use super::restring;
+use super::{elf, restring};
 
 /// Bump when the way this folder is made changes.
 pub const FORMAT: u32 = 5;
@@ -124,6 +124,7 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
             return Err(format!("the libraries of twins have no {}", machine.loader));
         }
     }
+    layer.heed_library_path();
     let entries = std::mem::take(&mut layer.entries).into_iter();
     let table = Table {
         entries: entries
@@ -384,6 +385,26 @@ impl Layer<'_> {
         changed
     }
 
+    /// Where a build says that libraries of its own are to be loaded, the target's program loads them.
+    fn heed_library_path(&mut self) {
+        let mut known = HashMap::new();
+        let mut entries = std::mem::take(&mut self.entries);
+        for (_, entry) in &mut entries {
+            let path = Path::new(&entry.program);
+            let program = self.args.folder.join(path.strip_prefix(PREFIX).unwrap_or(path));
+            let (mut names, mut at) = (needed(&mut known, program), 0);
+            while let Some(name) = names.get(at) {
+                let library = self.args.folder.join(LIBRARIES).join(name);
+                let more: Vec<String> =
+                    needed(&mut known, library).into_iter().filter(|more| !names.contains(more)).collect();
+                names.extend(more);
+                at += 1;
+            }
+            entry.rules.push(Rule::FoldersHave("LD_LIBRARY_PATH".to_owned(), names.join(" ")));
+        }
+        self.entries = entries;
+    }
+
     /// Whether all strings of the twin are those of the target: one that would tell of this machine is not used.
     fn says_the_right(&self, package: &str) -> bool {
         let twins = self.args.twins.iter().filter(|(twin, _)| twin.package == package);
@@ -412,6 +433,12 @@ impl Layer<'_> {
         let full = self.args.folder.join(path);
         std::fs::create_dir_all(&full).map_err(at("make", &full))
     }
+}
+
+/// The libraries that a file wants loaded; one that cannot be read wants none.
+fn needed(known: &mut HashMap<PathBuf, Vec<String>>, path: PathBuf) -> Vec<String> {
+    let read = |path: &PathBuf| std::fs::read(path).map(|bytes| elf::needed(&bytes)).unwrap_or_default();
+    known.entry(path).or_insert_with_key(read).clone()
 }
 
 /// Overwrites paths of library folders; tells whether there were any.

@@ -1,11 +1,11 @@
 # What compilers and their companions tell of themselves, and where they look.
 echo 'int main(void) { return 0; }' >a.c
-q 'gcc tells' 'gcc -dumpmachine; gcc -dumpversion; gcc -print-multiarch; gcc -print-multi-lib; gcc -print-prog-name=cc1; gcc -print-prog-name=ld; gcc -print-file-name=crtbegin.o; gcc -print-file-name=libc.so; gcc -print-file-name=plugin; gcc -print-libgcc-file-name; gcc --version; cpp --version; g++ --version; cc --version; c99 --version; aarch64-linux-gnu-gcc -dumpmachine'
+q 'gcc tells' 'gcc -dumpmachine; gcc -dumpversion; gcc -print-multiarch; gcc -print-multi-lib; gcc -print-prog-name=cc1; gcc -print-prog-name=ld; gcc -print-file-name=crtbegin.o; gcc -print-file-name=plugin; gcc -print-libgcc-file-name; gcc --version; cpp --version; g++ --version; cc --version; c99 --version; aarch64-linux-gnu-gcc -dumpmachine'
 q 'gcc macros' 'gcc -dM -E - | sort; g++ -dM -E -xc++ - | sort'
 q 'gcc target options' 'gcc -Q --help=target'
 q 'gcc native' 'gcc -march=native -dM -E - | sort; gcc -mcpu=native -S -o - -x c -'
 q 'gcc response file' 'echo "-march=native -dM -E" >native; gcc @native a.c | sort'
-q 'gcc folders' 'gcc -print-search-dirs; gcc -E -v -xc - 2>&1 | sed -n "/search starts/,\$p"; g++ -E -v -xc++ - 2>&1 | sed -n "/search starts/,\$p"'
+q 'gcc folders' 'gcc -print-search-dirs; gcc -print-file-name=libc.so; gcc -E -v -xc - 2>&1 | sed -n "/search starts/,\$p"; g++ -E -v -xc++ - 2>&1 | sed -n "/search starts/,\$p"'
 q 'gcc sysroot' 'gcc -print-sysroot'
 q 'gcc configuration' 'gcc -v'
 q 'gcc specs' 'gcc -dumpspecs'

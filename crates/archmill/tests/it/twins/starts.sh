@@ -12,16 +12,16 @@ static void run(const char *what, char *path, char **arguments, char **environme
   printf("%s: %x\n", what, status);
 }
 int main(int count, char **arguments, char **environment) {
-  char *none[] = {0}, *version[] = {"x", "--version", 0}, *two[] = {"A=1", "A=2", "no value", 0}, *env[] = {"env", 0};
+  char *none[] = {0}, *version[] = {"x", "--version", 0}, *one[] = {"A=1", 0}, *env[] = {"env", 0};
   run("no arguments", arguments[1], none, environment);
   run("no environment", arguments[1], version, none);
   run("neither", arguments[1], none, none);
-  run("odd environment", "/usr/bin/env", env, two);
+  run("small environment", "/usr/bin/env", env, one);
   return 0;
 }
 C
 gcc start.c -o start
-q 'empty argv' './start /bin/true; ./start /bin/pwd; ./start /usr/bin/perl; ./start /bin/sh; ./start /usr/bin/make; ./start /usr/bin/gcc'
+q 'empty argv' './start /bin/true; ./start /bin/pwd; ./start /bin/sh; ./start /usr/bin/make; ./start /usr/bin/gcc'
 q 'long arguments' 'x=$(head -c 130000 /dev/zero | tr "\0" x); /bin/echo $x | wc -c; sh -c "echo \${#1}" sh $x; make -f /dev/null V=$x 2>&1 | head -c 60; seq 1 20000 | xargs -n 20000 /bin/echo | sha256sum; seq 1 300000 | xargs echo | wc'
 q 'large environment' 'i=0; while [ $i -lt 3000 ]; do export V$i=value$i; i=$((i+1)); done; env | wc -l; env | sort | sha256sum; perl -e "print scalar keys %ENV"; bash -c "echo \$V2999; export -p | wc -l"; ./start /bin/true | tail -3'
 q 'no environment' 'env -i env; env -i FOO=1 env; env -i /bin/bash -c "echo \$HOSTTYPE; export -p"; env -i /bin/sh -c env; env -i perl -e "print %ENV"'
