@@ -7,3 +7,4 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod replay;
 pub(crate) mod shell;
+pub(crate) mod toolchain;
