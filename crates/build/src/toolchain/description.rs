@@ -89,6 +89,16 @@ impl Toolchain {
     pub fn files(&self) -> PathBuf {
         self.folder.join("files")
     }
+
+    /// The first file that is not what the description says, if there is one. Reads all of them.
+    pub fn damaged(&self) -> Option<&str> {
+        let files = self.files();
+        let whole = |file: &&ProgramFile| {
+            let measured = crate::artifacts::measure(&files.join(&file.path));
+            measured.is_ok_and(|measured| measured.sha256 == file.sha256)
+        };
+        self.description.files.iter().find(|file| !whole(file)).map(|file| file.path.as_str())
+    }
 }
 
 /// All toolchains of a cache, the newest first.
@@ -151,6 +161,23 @@ mod tests {
         let found = find(tmp.path(), "gcc-12", "12.2.0-14+deb12u1", "arm64").unwrap();
         assert_eq!(found.description, described(1));
         assert_eq!(found.files(), tmp.path().join("toolchains/one/files"));
+    }
+
+    #[test]
+    fn a_changed_file_is_noticed() {
+        let tmp = tempfile::tempdir().unwrap();
+        let mut description = described(1);
+        let content = hex::encode(<sha2::Sha256 as sha2::Digest>::digest("cc1"));
+        description.files[0].sha256 = content;
+        put(tmp.path(), "one", &description);
+        let toolchain = list(tmp.path()).remove(0);
+        let program = toolchain.files().join(&description.files[0].path);
+        assert_eq!(toolchain.damaged(), Some(description.files[0].path.as_str()));
+        fs::create_dir_all(program.parent().unwrap()).unwrap();
+        fs::write(&program, "cc1").unwrap();
+        assert_eq!(toolchain.damaged(), None);
+        fs::write(&program, "cc2").unwrap();
+        assert!(toolchain.damaged().is_some());
     }
 
     #[test]

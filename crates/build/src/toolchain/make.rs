@@ -62,19 +62,19 @@ pub fn make(session: &Session<'_>, order: &Order) -> Result<Made, ToolchainError
     session.map.create_folder(&folder).map_err(at("make the folder", &folder))?;
     let store = LayerStore::new(folder);
     let place = store.path(&key);
-    if let Some(toolchain) = Toolchain::open(&place) {
+    if let Some(toolchain) = whole(&place) {
         return Ok(Made { toolchain, reused: true });
     }
     // Of two processes that want the same one makes it.
     let _lock = store.lock(&key).map_err(|error| JobError::new(Phase::Host, error))?;
-    if let Some(toolchain) = Toolchain::open(&place) {
+    if let Some(toolchain) = whole(&place) {
         return Ok(Made { toolchain, reused: true });
     }
     let log = place.with_extension("log");
     let run = Run { session, request: &request, plan: &plan, target: &target, log: &log };
     let work = WorkFolder::create(&session.folder("work"), &session.map)
         .map_err(at("make a working folder in", &session.folder("work")))?;
-    let made = run.build(&inputs, &work, &mut draft).and_then(|new| put(&new, &place));
+    let made = run.build(&inputs, &work, &mut draft).and_then(|new| put(session, &new, &place));
     // The files belong to mapped owners, which only a task may remove.
     let removed = session.remove(&[work.path().to_owned()]);
     let toolchain = made?;
@@ -147,8 +147,17 @@ fn inputs(target: &Target, plan: &Plan) -> Result<Inputs, ToolchainError> {
     })
 }
 
+/// The toolchain at a place, with every file as it was made.
+fn whole(place: &Path) -> Option<Toolchain> {
+    Toolchain::open(place).filter(|toolchain| toolchain.damaged().is_none())
+}
+
 /// Moves a finished toolchain to its place.
-fn put(new: &Path, place: &Path) -> Result<Toolchain, ToolchainError> {
+fn put(session: &Session<'_>, new: &Path, place: &Path) -> Result<Toolchain, ToolchainError> {
+    // What is there is damaged.
+    if place.exists() {
+        session.remove(&[place.to_owned()]).map_err(|error| JobError::new(Phase::Host, error))?;
+    }
     fs::rename(new, place).map_err(at("move a finished toolchain to", place))?;
     Toolchain::open(place)
         .ok_or_else(|| ToolchainError::Results("the finished toolchain cannot be read back".to_owned()))
