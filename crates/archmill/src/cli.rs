@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Tell why a source package's build dependencies cannot be installed, or what they would install.
     Explain(ExplainArgs),
+    /// Make the compiler of another architecture for this machine.
+    Toolchain(ToolchainArgs),
     /// Test for real what the host must provide, and say how to mend what is missing.
     Doctor(DoctorArgs),
     /// Print a completion script for a shell.
@@ -365,6 +367,44 @@ pub(crate) struct ExplainArgs {
     /// Print the answer as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `archmill toolchain`
+#[derive(Debug, Args)]
+pub(crate) struct ToolchainArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: ToolchainCommand,
+}
+
+/// Subcommands of `archmill toolchain`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ToolchainCommand {
+    /// Build, for this machine, exactly the compiler that an architecture has in a suite, and keep it in the cache.
+    Build(ToolchainBuildArgs),
+}
+
+/// `archmill toolchain build`
+#[derive(Debug, Args)]
+pub(crate) struct ToolchainBuildArgs {
+    /// The source package of the compiler, gcc-N or gcc-N=VERSION
+    pub(crate) source: String,
+    /// Architecture that it makes code for, by its Debian or OBS name
+    #[arg(long = "for", value_name = "ARCH")]
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    /// Parallel jobs [default: the number of processors]
+    #[arg(long, short = 'j')]
+    pub(crate) jobs: Option<usize>,
+    /// Print the toolchain's description to standard output, and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not show the log while it is written
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
 }
 
 /// `archmill doctor`

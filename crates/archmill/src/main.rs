@@ -26,6 +26,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Verify(args) => commands::verify::run(&args),
         cli::Command::Check(args) => commands::check::run(&args),
         cli::Command::Explain(args) => commands::explain::run(&args),
+        cli::Command::Toolchain(args) => commands::toolchain::run(&args),
         cli::Command::Doctor(args) => commands::doctor::run(&args),
         cli::Command::Completions { shell } => {
             clap_complete::generate(shell, &mut cli::Cli::command(), "archmill", &mut std::io::stdout());

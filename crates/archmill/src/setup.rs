@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use archmill_archive::{Mirror, RepoSpec, parse_repositories};
 use archmill_build::command::BuildType;
 use archmill_build::job::{Mode, Request, Setup, default_cache};
+use archmill_deb::Relations;
 use archmill_emulate::Architecture;
 use archmill_sandbox::{Canceller, Limits};
 
@@ -92,6 +93,7 @@ pub(crate) fn request(source: &str, args: &ArchiveArgs, config: &Config) -> anyh
         no_check: false,
         jobs: jobs.unwrap_or(NonZeroUsize::MIN),
         limits: Limits::default(),
+        extra_depends: Relations::default(),
     })
 }
 

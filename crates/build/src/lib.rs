@@ -9,3 +9,4 @@ pub mod log;
 pub mod record;
 pub mod report;
 pub mod root;
+pub mod toolchain;

@@ -8,4 +8,5 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod replay;
 pub(crate) mod shell;
+pub(crate) mod toolchain;
 pub(crate) mod verify;

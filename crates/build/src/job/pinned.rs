@@ -49,6 +49,7 @@ impl Request {
                 disk: asked.limits.disk_bytes,
                 log: asked.limits.log_bytes,
             },
+            extra_depends: archmill_deb::Relations::default(),
         })
     }
 }

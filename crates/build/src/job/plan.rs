@@ -8,7 +8,7 @@ use archmill_deb::deb::DebReader;
 use archmill_deb::{Arch, Relations};
 use archmill_emulate::Execution;
 use archmill_emulate::twins::AccelerationPlan;
-use archmill_solve::{IndexText, InstallSet, Order, Request as SolveRequest, solve};
+use archmill_solve::{IndexText, InstallSet, Order, Request as SolveRequest, Wanted, solve};
 use serde::{Deserialize, Serialize};
 
 use super::accelerate::acceleration;
@@ -107,7 +107,11 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
         suites.iter().flat_map(|suite| &suite.packages).map(|index| index.sha256.as_str()).collect();
     let universe = super::universe(&session.setup.cache, texts, &hashes, &arch, &[]);
     session.step(&format!("resolving build dependencies of {}", source.record.package));
-    let solve_request = solve_request(&source, build_type, &arch, &request.all_profiles());
+    let mut solve_request = solve_request(&source, build_type, &arch, &request.all_profiles());
+    if !request.extra_depends.0.is_empty() {
+        let relations = request.extra_depends.clone();
+        solve_request.wanted.push(Wanted { relations, by: "the build".to_owned(), verb: "needs".to_owned() });
+    }
     let set = solve(&universe, &solve_request).during(Phase::Resolve)?;
     let order = Order::new(&universe, &set);
     let pre_depends = (0..set.packages.len()).map(|at| order.pre_depends_closure(at)).collect();

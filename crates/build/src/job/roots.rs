@@ -269,8 +269,10 @@ impl Maker<'_> {
             if bootstrap && skeleton {
                 step.skeleton()?;
             }
+            // A build dependency that an essential package could do with (gawk for awk) is in a later layer.
+            let essential = self.plan.essential.iter().filter(|at| members.contains(*at));
             let essential: Vec<&str> =
-                self.plan.essential.iter().map(|at| self.plan.set.packages[*at].name.as_str()).collect();
+                essential.map(|at| self.plan.set.packages[*at].name.as_str()).collect();
             step.run(
                 "config",
                 &mut |configurer, log| {

@@ -70,6 +70,8 @@ pub struct Request {
     pub jobs: NonZeroUsize,
     /// Limits of the build.
     pub limits: archmill_sandbox::Limits,
+    /// What the root is to have besides the build dependencies.
+    pub extra_depends: archmill_deb::Relations,
 }
 
 /// A run of archmill.

@@ -18,7 +18,7 @@ use super::manifest::{Kind, Manifest};
 use super::{elf, restring};
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -394,7 +394,8 @@ impl Layer<'_> {
             let program = self.args.folder.join(path.strip_prefix(PREFIX).unwrap_or(path));
             let (mut names, mut at) = (needed(&mut known, program), 0);
             while let Some(name) = names.get(at) {
-                let library = self.args.folder.join(LIBRARIES).join(name);
+                let machine = &MACHINES[usize::from(entry.executed)];
+                let library = self.args.folder.join(machine.libraries).join(name);
                 let more: Vec<String> =
                     needed(&mut known, library).into_iter().filter(|more| !names.contains(more)).collect();
                 names.extend(more);
