@@ -74,7 +74,7 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
         layer.data(&data, folder)?;
     }
     for (twin, _) in &args.twins {
-        layer.from_target(twin)?;
+        layer.files_of_target(twin)?;
     }
     for (link, target) in &args.links {
         let path = Path::new(LINKS).join(link);
@@ -278,7 +278,7 @@ impl Layer<'_> {
     }
 
     /// Files of the target that tell of the machine.
-    fn from_target(&mut self, twin: &Twin) -> Result<(), String> {
+    fn files_of_target(&mut self, twin: &Twin) -> Result<(), String> {
         let target = Path::new("usr/lib").join(&self.args.target);
         let globs = globs(&twin.from_target);
         let found: BTreeMap<PathBuf, PathBuf> = self

@@ -348,7 +348,7 @@ fn is_library(name: &str) -> bool {
 /// Names in a dependency field; what cannot be read has none.
 fn names(field: &str) -> impl Iterator<Item = String> {
     let relations = Relations::parse(field).unwrap_or_default();
-    relations.0.into_iter().flatten().map(|relation| relation.name.to_string())
+    relations.0.into_iter().flatten().map(|relation| relation.name.clone())
 }
 
 #[cfg(test)]
