@@ -18,7 +18,7 @@ use super::manifest::{Kind, Manifest};
 use super::{elf, restring};
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -307,7 +307,8 @@ impl Layer<'_> {
         if full.exists() {
             return Ok(());
         }
-        if !is_program(source) {
+        // glibc's list of character sets has the folder of their libraries in it.
+        if !is_program(source) && !to.ends_with("gconv/gconv-modules.cache") {
             return place(source, &full);
         }
         let mut bytes = std::fs::read(source).map_err(at("read", source))?;
