@@ -95,7 +95,9 @@ impl IdMap {
 
     /// Makes a folder, and those above it, that the namespace's root owns. One that is there is left as it is.
     pub fn create_folder(&self, path: &Path) -> io::Result<()> {
-        if path.is_dir() {
+        use std::os::unix::fs::MetadataExt as _;
+        // One of the host's root is another process' that is about to give it away, or was ended before it could.
+        if std::fs::metadata(path).is_ok_and(|meta| meta.is_dir() && !(self.privileged && meta.uid() == 0)) {
             return Ok(());
         }
         std::fs::create_dir_all(path)?;

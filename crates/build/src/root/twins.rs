@@ -18,7 +18,7 @@ use super::manifest::{Kind, Manifest};
 use super::{elf, restring};
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
         layer.data(&data, folder)?;
     }
     for (twin, _) in &args.twins {
-        layer.say_as_the_target(twin)?;
+        layer.files_of_target(twin)?;
     }
     for (link, target) in &args.links {
         let path = Path::new(LINKS).join(link);
@@ -322,7 +322,7 @@ impl Layer<'_> {
     }
 
     /// Files of the target that tell of the machine.
-    fn say_as_the_target(&mut self, twin: &Twin) -> Result<(), String> {
+    fn files_of_target(&mut self, twin: &Twin) -> Result<(), String> {
         let target = Path::new("usr/lib").join(&self.args.target);
         let libraries = Path::new(machine(&twin.offer.arch).libraries);
         let globs = globs(&twin.from_target);
@@ -352,7 +352,8 @@ impl Layer<'_> {
         if full.exists() {
             return Ok(());
         }
-        if !is_program(source) {
+        // glibc's list of character sets has the folder of their libraries in it.
+        if !is_program(source) && !to.ends_with("gconv/gconv-modules.cache") {
             return place(source, &full);
         }
         let mut bytes = std::fs::read(source).map_err(at("read", source))?;

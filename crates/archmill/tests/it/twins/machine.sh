@@ -29,4 +29,5 @@ q 'awk not a number, in a file' 'echo "BEGIN { print log(-1) }" >nan; mawk -f na
 q '/proc/self' 'readlink /proc/self/exe; ls -l /proc/self/exe | sed "s/.*-> //"; realpath /proc/self/exe; tr "\0" " " </proc/self/cmdline; tr "\0" " " </proc/self/environ | wc -c; cat /proc/self/comm; cut -d" " -f2 /proc/self/stat; sed -n 1p /proc/self/status; ls /proc/self/fd'
 q '/proc/self/exe by a perl script' 'perl -e "print readlink(q(/proc/self/exe))"'
 q '/proc/PID/cmdline' 'bash -c "tr \"\\0\" \" \" </proc/\$\$/cmdline; :"'
+q 'character sets' 'printf "a\344\n" | iconv -f latin1 -t utf8; printf "a\344" | iconv -f ISO-8859-15 -t UTF-16LE | od -c; iconv -l | wc -l'
 q environment 'env | sort'
