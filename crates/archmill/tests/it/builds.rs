@@ -59,7 +59,7 @@ fn arm64() {
     }
     let tmp = tempfile::tempdir().unwrap();
     let output = build("arm64", tmp.path());
-    check(&output, &tmp.path().join("result"), "arm64", "emulated");
+    check(&output, &tmp.path().join("result"), "arm64", "accelerated");
     let record = record(&tmp.path().join("result"));
     assert_eq!(record["inputs"]["emulator"]["binfmt_flags"], "FPC");
 }
@@ -71,7 +71,7 @@ fn armhf_by_its_obs_name() {
     }
     let tmp = tempfile::tempdir().unwrap();
     let output = build("armv7l", tmp.path());
-    check(&output, &tmp.path().join("result"), "armhf", "emulated");
+    check(&output, &tmp.path().join("result"), "armhf", "accelerated");
 }
 
 #[test]
