@@ -25,6 +25,8 @@ struct HostPackages {
     arch: Arch,
     /// URI of the archive that each index is from.
     uris: Vec<String>,
+    /// Where toolchains are.
+    cache: PathBuf,
 }
 
 impl Offers for HostPackages {
@@ -48,9 +50,32 @@ impl Offers for HostPackages {
                     size: field("Size").parse().unwrap_or(0),
                     sha256: field("SHA256"),
                     index: package.index_number(),
+                    folder: None,
                 }
             })
             .collect()
+    }
+
+    fn toolchain(&self, source: &str, version: &str, target: &str) -> Option<Offer> {
+        let made = crate::toolchain::find(&self.cache, source, version, target)?;
+        let mut libraries: Vec<&str> =
+            made.description.libraries.iter().map(|library| library.package.as_str()).collect();
+        libraries.sort_unstable();
+        libraries.dedup();
+        Some(Offer {
+            name: format!("toolchain {source} for {target}"),
+            version: version.to_owned(),
+            arch: self.arch.to_string(),
+            source: source.to_owned(),
+            source_version: version.to_owned(),
+            depends: libraries.join(", "),
+            built_using: String::new(),
+            filename: String::new(),
+            size: 0,
+            sha256: made.description.key.clone(),
+            index: 0,
+            folder: Some(made.folder.clone()),
+        })
     }
 }
 
@@ -125,7 +150,7 @@ fn host_packages(
     }
     let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
     let universe = super::universe(&session.setup.cache, texts, &hashes, &arch, &[]);
-    Ok(HostPackages { universe, arch, uris })
+    Ok(HostPackages { universe, arch, uris, cache: session.setup.cache.clone() })
 }
 
 impl Chosen {
@@ -180,7 +205,9 @@ pub(super) fn lay(
     let work = WorkFolder::create(&session.folder("work"), &session.map).during(Phase::Root)?;
     let folder = work.path().join("twins");
     session.map.create_folder(&folder).during(Phase::Root)?;
-    let unpacked = |offer: &Offer| session.folder("unpacked").join(&offer.sha256);
+    let unpacked = |offer: &Offer| {
+        offer.folder.clone().unwrap_or_else(|| session.folder("unpacked").join(&offer.sha256))
+    };
     let args = LayArgs {
         twins: plan.twins.iter().map(|twin| (twin.clone(), unpacked(&twin.offer))).collect(),
         libraries: plan.libraries.iter().map(|offer| (offer.arch.clone(), unpacked(offer))).collect(),
@@ -213,8 +240,10 @@ fn key(plan: &AccelerationPlan, root: &[(String, PathBuf)]) -> String {
 
 fn fetch(session: &Session<'_>, offers: &[&Offer]) -> Result<(), JobError> {
     let folder = |offer: &Offer| session.folder("unpacked").join(&offer.sha256);
-    let missing: Vec<&&Offer> =
-        offers.iter().filter(|offer| !folder(offer).join("manifest.json").is_file()).collect();
+    let missing: Vec<&&Offer> = offers
+        .iter()
+        .filter(|offer| offer.folder.is_none() && !folder(offer).join("manifest.json").is_file())
+        .collect();
     let files: Vec<PoolFile> = missing
         .iter()
         .map(|offer| PoolFile {

@@ -18,7 +18,7 @@ use super::manifest::{Kind, Manifest};
 use super::{elf, restring};
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 7;
+pub const FORMAT: u32 = 8;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,6 +112,12 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
     }
     for (twin, _) in &args.twins {
         layer.files_of_target(twin)?;
+    }
+    // A toolchain is laid out as the target's compiler is; rules name files of the archive's cross compilers.
+    for place in ["usr/lib", "usr/libexec"].map(|place| args.folder.join(place)) {
+        if place.join("gcc").is_dir() && !place.join("gcc-cross").exists() {
+            symlink("gcc", &place.join("gcc-cross"))?;
+        }
     }
     for (link, target) in &args.links {
         let path = Path::new(LINKS).join(link);

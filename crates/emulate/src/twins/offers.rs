@@ -1,5 +1,7 @@
 //! What is in a root, and what there is for this machine.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// A package of the build root.
@@ -47,10 +49,19 @@ pub struct Offer {
     pub sha256: String,
     /// Number of the index that it is from.
     pub index: usize,
+    /// Where it is unpacked, if it was made here and is in no archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
 }
 
 /// The packages for this machine.
 pub trait Offers {
     /// All versions of a package that are for this architecture, the one that would be installed first.
     fn versions(&self, name: &str) -> Vec<Offer>;
+
+    /// A compiler that was made here of this very source, for the target.
+    fn toolchain(&self, source: &str, version: &str, target: &str) -> Option<Offer> {
+        let _ = (source, version, target);
+        None
+    }
 }

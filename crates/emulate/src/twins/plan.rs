@@ -296,6 +296,10 @@ impl Planner<'_> {
 
     /// Of another source that was built using the very version.
     fn cross(&mut self, package: &Installed, name: &str) -> Result<Offer, String> {
+        let target = self.arch.debian;
+        if let Some(made) = self.offers.toolchain(&package.source, &package.source_version, target) {
+            return Ok(made);
+        }
         let host = self.host.debian;
         let wanted = format!("{} (= {})", package.source, package.source_version);
         let offers = self.versions(name);
@@ -390,6 +394,7 @@ mod tests {
     fn offer(name: &str, version: &str, source: &str, source_version: &str, depends: &str) -> Offer {
         Offer {
             arch: "amd64".to_owned(),
+            folder: None,
             name: name.to_owned(),
             version: version.to_owned(),
             source: source.to_owned(),
