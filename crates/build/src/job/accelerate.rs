@@ -204,6 +204,8 @@ pub(super) fn lay(
     session.step(&format!("laying out {} twins", plan.twins.len()));
     let work = WorkFolder::create(&session.folder("work"), &session.map).during(Phase::Root)?;
     let folder = work.path().join("twins");
+    let pool = session.folder("twins").join("pool");
+    session.map.create_folder(&pool).during(Phase::Root)?;
     session.map.create_folder(&folder).during(Phase::Root)?;
     let unpacked = |offer: &Offer| {
         offer.folder.clone().unwrap_or_else(|| session.folder("unpacked").join(&offer.sha256))
@@ -214,6 +216,7 @@ pub(super) fn lay(
         root: root.to_vec(),
         target: arch.triplet.to_owned(),
         links: plan.links.clone(),
+        pool: pool.clone(),
         folder: folder.clone(),
     };
     let made = session.task("twins-lay", &args, &mut || {}).during(Phase::Root);

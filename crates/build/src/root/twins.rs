@@ -13,6 +13,7 @@ use archmill_dispatch::{Entry, PREFIX, Rule, Table};
 use archmill_emulate::twins::{Condition, Twin};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::manifest::{Kind, Manifest};
 use super::{elf, restring};
@@ -33,6 +34,8 @@ pub struct LayArgs {
     pub target: String,
     /// Links that twins need in the root, and what they point to.
     pub links: BTreeMap<String, String>,
+    /// Folder of files that all such folders share.
+    pub pool: PathBuf,
     /// Folder to make it in; empty.
     pub folder: PathBuf,
 }
@@ -371,10 +374,25 @@ impl Layer<'_> {
         if !changed {
             return place(source, &full);
         }
-        std::fs::write(&full, bytes).map_err(at("write", &full))?;
         let mode = std::fs::metadata(source).map_err(at("look at", source))?.permissions().mode() & 0o755;
-        std::fs::set_permissions(&full, std::fs::Permissions::from_mode(mode))
-            .map_err(at("set the mode of", &full))
+        let pooled = self.pooled(&bytes, mode)?;
+        place(&pooled, &full)
+    }
+
+    /// The one copy of a changed file that all folders of twins share.
+    fn pooled(&self, bytes: &[u8], mode: u32) -> Result<PathBuf, String> {
+        let name = format!("{}-{mode:o}", hex::encode(Sha256::digest(bytes)));
+        let path = self.args.pool.join(&name);
+        if path.exists() {
+            return Ok(path);
+        }
+        // Whole or not at all.
+        let new = self.args.folder.join(&name);
+        std::fs::write(&new, bytes).map_err(at("write", &new))?;
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(mode))
+            .map_err(at("set the mode of", &new))?;
+        std::fs::rename(&new, &path).map_err(at("move a file to", &path))?;
+        Ok(path)
     }
 
     /// Gives strings that name this machine the text that they have in the target's program.
