@@ -45,11 +45,6 @@ impl Session<'_> {
         fs::write(note, format!("{why}\n"))
     }
 
-    /// Forgets it, as after a build with twins that succeeded.
-    pub fn forget_emulation(&self, source: &str, arch: &str) {
-        let _ = fs::remove_file(self.emulation_note(source, arch));
-    }
-
     fn emulation_note(&self, source: &str, arch: &str) -> PathBuf {
         self.folder("emulated").join(format!("{source}_{arch}"))
     }

@@ -1,0 +1,246 @@
+use super::*;
+use crate::table::find;
+use crate::twins::parse;
+
+/// Offers by name.
+struct Made(Vec<Offer>);
+
+impl Offers for Made {
+    fn versions(&self, name: &str) -> Vec<Offer> {
+        self.0.iter().filter(|offer| offer.name == name).cloned().collect()
+    }
+}
+
+fn installed(name: &str, version: &str, source: &str, source_version: &str, depends: &str) -> Installed {
+    Installed {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        of_target: true,
+        source: source.to_owned(),
+        source_version: source_version.to_owned(),
+        depends: depends.to_owned(),
+    }
+}
+
+fn offer(name: &str, version: &str, source: &str, source_version: &str, depends: &str) -> Offer {
+    Offer {
+        arch: "amd64".to_owned(),
+        folder: None,
+        name: name.to_owned(),
+        version: version.to_owned(),
+        source: source.to_owned(),
+        source_version: source_version.to_owned(),
+        depends: depends.to_owned(),
+        built_using: String::new(),
+        filename: format!("pool/{name}_{version}_amd64.deb"),
+        size: 1,
+        sha256: format!("{name} {version}"),
+        index: 0,
+    }
+}
+
+fn planned(target: &str, root: &[Installed], offers: Vec<Offer>, rules: &[&str]) -> AccelerationPlan {
+    let families: Vec<Family> =
+        rules.iter().map(|text| parse("test.toml", &format!("family = \"test\"\n{text}")).unwrap()).collect();
+    plan(find(target).unwrap(), &[(find("amd64").unwrap(), &Made(offers) as &dyn Offers)], root, &families)
+}
+
+fn twins(plan: &AccelerationPlan) -> Vec<&str> {
+    plan.twins.iter().map(|twin| twin.package.as_str()).collect()
+}
+
+/// The only refusal.
+fn reason(plan: &AccelerationPlan) -> &str {
+    assert!(plan.twins.is_empty(), "{:?}", twins(plan));
+    let [refusal] = &plan.refused[..] else { panic!("{:?}", plan.refused) };
+    &refusal.reason
+}
+
+const MAKE: &str = "[[twin]]\npackage = \"make\"\nprograms = [\"usr/bin/make\"]\n";
+const GCC: &str =
+    "[[twin]]\npackage = \"gcc-#\"\ntwin = \"gcc-#-{triplet}\"\ncross = true\nprograms = [\"usr/bin/*\"]\n";
+const PERL: &str = "[[twin]]\npackage = \"perl-base\"\nprograms = [\"usr/bin/perl\"]\nsame_word_size = true\nmodules = \"perlapi-\"\nwith = [\"libperl#\"]\n";
+
+#[test]
+fn a_twin_is_of_the_same_version_of_the_same_source() {
+    let root = [installed("make", "4.4-2", "make-dfsg", "4.4-2", "")];
+    for (version, source, source_version) in
+        [("4.4-3", "make-dfsg", "4.4-3"), ("4.4-2", "make-other", "4.4-2"), ("4.4-2", "make-dfsg", "4.4-2~x")]
+    {
+        let plan = planned("arm64", &root, vec![offer("make", version, source, source_version, "")], &[MAKE]);
+        let expected =
+            format!("make for amd64 is of {source} {source_version}, and the root has make-dfsg 4.4-2");
+        assert_eq!(reason(&plan), expected);
+        assert_eq!(plan.refused[0].package, "make 4.4-2");
+    }
+    let plan = planned("arm64", &root, Vec::new(), &[MAKE]);
+    assert_eq!(reason(&plan), "there is no make for amd64");
+}
+
+#[test]
+fn a_binary_rebuild_on_either_side_does_not_matter() {
+    let root = [installed("make", "4.4-2+b3", "make-dfsg", "4.4-2", "")];
+    let plan = planned("arm64", &root, vec![offer("make", "4.4-2+b1", "make-dfsg", "4.4-2", "")], &[MAKE]);
+    assert_eq!(twins(&plan), ["make"]);
+    assert_eq!(plan.twins[0].offer.version, "4.4-2+b1");
+}
+
+#[test]
+fn an_older_version_that_is_still_offered_is_found() {
+    let root = [installed("make", "4.4-2", "make-dfsg", "4.4-2", "")];
+    let offers = vec![
+        offer("make", "4.5-1", "make-dfsg", "4.5-1", ""),
+        offer("make", "4.4-2", "make-dfsg", "4.4-2", ""),
+    ];
+    let plan = planned("arm64", &root, offers, &[MAKE]);
+    assert_eq!(plan.twins[0].offer.version, "4.4-2");
+}
+
+#[test]
+fn what_is_for_all_architectures_needs_no_twin() {
+    let mut root = [installed("make", "4.4-2", "make-dfsg", "4.4-2", "")];
+    root[0].of_target = false;
+    let plan = planned("arm64", &root, vec![offer("make", "4.4-2", "make-dfsg", "4.4-2", "")], &[MAKE]);
+    assert_eq!(plan, AccelerationPlan::default());
+}
+
+fn cross(built_using: &str) -> Offer {
+    let name = "gcc-14-aarch64-linux-gnu";
+    Offer { built_using: built_using.to_owned(), ..offer(name, "14.2.0-19cross1", "gcc-14-cross", "9", "") }
+}
+
+#[test]
+fn a_cross_compiler_is_held_against_what_it_was_built_from() {
+    let root = [installed("gcc-14", "14.2.0-19", "gcc-14", "14.2.0-19", "")];
+    let same = "gcc-14 (= 14.2.0-19)";
+    let many = format!("glibc (= 2.41-4),{same} , linux (= 6.12.9-1)");
+    for built_using in [same, &many] {
+        let plan = planned("arm64", &root, vec![cross(built_using)], &[GCC]);
+        assert_eq!(twins(&plan), ["gcc-14"]);
+        assert_eq!(plan.twins[0].offer.name, "gcc-14-aarch64-linux-gnu");
+    }
+}
+
+#[test]
+fn a_cross_compiler_out_of_step_is_refused_and_the_way_out_named() {
+    let root = [installed("gcc-14", "14.2.0-19", "gcc-14", "14.2.0-19", "")];
+    for other in ["gcc-14 (= 14.2.0-19.1)", "gcc-14 (= 14.2.0-1)", "gcc-14-doc (= 14.2.0-19)", ""] {
+        let plan = planned("arm64", &root, vec![cross(other)], &[GCC]);
+        let reason = reason(&plan);
+        assert!(reason.contains("archmill toolchain build gcc-14 --for arm64"), "{reason}");
+        let told = if other.is_empty() { "nothing that it names" } else { other };
+        assert!(reason.contains(told) && reason.contains("the root has gcc-14 14.2.0-19"), "{reason}");
+    }
+    // The same version of the cross compiler itself is no excuse.
+    let plan = planned("arm64", &root, vec![Offer { source: "gcc-14".into(), ..cross("") }], &[GCC]);
+    assert_eq!(plan.refused.len(), 1);
+    assert_eq!(
+        reason(&planned("arm64", &root, Vec::new(), &[GCC])),
+        "there is no gcc-14-aarch64-linux-gnu for amd64"
+    );
+}
+
+#[test]
+fn libraries_that_shape_its_output_are_of_the_roots_version() {
+    let root = [
+        installed("make", "4.4-2", "make-dfsg", "4.4-2", "libguile-3.0-1"),
+        installed("libguile-3.0-1", "3.0.10", "guile", "3.0.10", "libgc1"),
+        installed("libgc1", "8.2", "libgc", "8.2", ""),
+    ];
+    let make = || offer("make", "4.4-2", "make-dfsg", "4.4-2", "libguile-3.0-1 (>= 3), libnew2, bash");
+    let guile = |version: &str| offer("libguile-3.0-1", version, "guile", version, "libgc1 (>= 8)");
+    let gc = |version: &str| offer("libgc1", version, "libgc", version, "");
+    let new = || offer("libnew2", "1", "new", "1", "");
+    let plan = planned("arm64", &root, vec![make(), guile("3.0.10"), gc("8.2"), new()], &[MAKE]);
+    let libraries: Vec<&str> = plan.libraries.iter().map(|offer| offer.name.as_str()).collect();
+    assert_eq!(libraries, ["libgc1", "libguile-3.0-1", "libnew2"]);
+    // One that a library needs counts as well.
+    for (offers, name) in [
+        (vec![make(), guile("3.0.11"), gc("8.2")], "libguile-3.0-1"),
+        (vec![make(), guile("3.0.10"), gc("8.3")], "libgc1"),
+    ] {
+        let plan = planned("arm64", &root, offers, &[MAKE]);
+        assert!(reason(&plan).starts_with(&format!("{name} for amd64 is of ")), "{}", reason(&plan));
+    }
+}
+
+#[test]
+fn every_module_of_an_interpreter_needs_a_twin() {
+    let root = |module: &str| {
+        [
+            installed("perl-base", "5.40.1-6", "perl", "5.40.1-6", ""),
+            installed("libperl5.40", "5.40.1-6", "perl", "5.40.1-6", ""),
+            installed("libjson-xs-perl", module, "libjson-xs-perl", module, "perl, perlapi-5.40.1"),
+            installed("libpure-perl", "1", "libpure-perl", "1", "perl"),
+        ]
+    };
+    let offers = vec![
+        offer("perl-base", "5.40.1-6", "perl", "5.40.1-6", ""),
+        offer("libperl5.40", "5.40.1-6", "perl", "5.40.1-6", ""),
+        offer("libjson-xs-perl", "4.0-2", "libjson-xs-perl", "4.0-2", "perl, perlapi-5.40.1"),
+    ];
+    let plan = planned("arm64", &root("4.0-2"), offers.clone(), &[PERL]);
+    assert_eq!(twins(&plan), ["perl-base"]);
+    let libraries: Vec<&str> = plan.libraries.iter().map(|offer| offer.name.as_str()).collect();
+    assert_eq!(libraries, ["libjson-xs-perl", "libperl5.40"]);
+    let plan = planned("arm64", &root("4.0-1"), offers, &[PERL]);
+    let expected = "libjson-xs-perl has modules for it, and libjson-xs-perl for amd64 is of libjson-xs-perl 4.0-2, \
+                    and the root has libjson-xs-perl 4.0-1";
+    assert_eq!(reason(&plan), expected);
+}
+
+#[test]
+fn word_size_and_byte_order_are_the_hosts() {
+    let root = [installed("perl-base", "5", "perl", "5", ""), installed("make", "4", "make-dfsg", "4", "")];
+    let offers = || vec![offer("perl-base", "5", "perl", "5", ""), offer("make", "4", "make-dfsg", "4", "")];
+    assert_eq!(twins(&planned("arm64", &root, offers(), &[PERL, MAKE])), ["make", "perl-base"]);
+    let plan = planned("armhf", &root, offers(), &[PERL, MAKE]);
+    assert_eq!(twins(&plan), ["make"]);
+    assert!(plan.refused[0].reason.contains("32 bits for armhf, 64 for amd64"), "{:?}", plan.refused);
+    let plan = planned("s390x", &root, offers(), &[PERL, MAKE]);
+    assert_eq!(twins(&plan), Vec::<&str>::new());
+    assert!(plan.refused.iter().all(|refusal| refusal.reason.contains("byte order")), "{:?}", plan.refused);
+}
+
+#[test]
+fn a_later_rule_for_a_package_wins() {
+    let root = [installed("make", "4", "make-dfsg", "4", "")];
+    let offers = || vec![offer("make", "4", "make-dfsg", "4", "")];
+    let own = "[[twin]]\npackage = \"make\"\nprograms = [\"usr/bin/gmake\"]\nsame_word_size = true\n";
+    let plan = planned("arm64", &root, offers(), &[MAKE, own]);
+    assert_eq!(plan.twins[0].programs, ["usr/bin/gmake"]);
+    // Also where it refuses: the earlier one is no way round it.
+    assert!(reason(&planned("armhf", &root, offers(), &[MAKE, own])).contains("32 bits"));
+    let twice = format!("{own}{MAKE}");
+    assert_eq!(planned("arm64", &root, offers(), &[&twice]).twins[0].programs, ["usr/bin/make"]);
+}
+
+#[test]
+fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
+    let rule = "[[twin]]\npackage = \"make\"\nprograms = [\"usr/bin/make\"]\nenvironment = { HOST = \"{cpu}-{system}\" }\n\
+                strings = [[\"usr/bin/make\", \"x86_64\", \"{cpu}\"]]\nlinks = { \"usr/{triplet}\" = \"lib\" }\n\
+                unless = [{ argument = \"-x\" }, { argument_starts = \"-f\", without = \"-c\" }, { variable = \"V\", has = \"{cpu}\" }]\n\
+                only = [\"-m\"]\narguments = { a = \"{prefix}/b\" }\n";
+    let root = [installed("make", "4", "make-dfsg", "4", "")];
+    let made = || planned("arm64", &root, vec![offer("make", "4", "make-dfsg", "4", "")], &[rule]);
+    let plan = made();
+    assert_eq!(plan, made());
+    let twin = &plan.twins[0];
+    assert_eq!(twin.environment, [("HOST".to_owned(), "aarch64-linux-gnu".to_owned())]);
+    assert_eq!(twin.strings[0].2, "aarch64");
+    assert_eq!(plan.links["usr/aarch64-linux-gnu"], "lib");
+    let conditions: Vec<&Condition> = twin.rules.iter().map(|guard| &guard.condition).collect();
+    let text = |text: &str| text.to_owned();
+    assert_eq!(
+        conditions,
+        [
+            &Condition::Argument(text("-x")),
+            &Condition::ArgumentStartsWithout(text("-f"), text("-c")),
+            &Condition::VariableHas(text("V"), text("aarch64")),
+            &Condition::Only(text("-m")),
+            &Condition::Replace(text("a"), text("/dev/.twins/b")),
+        ]
+    );
+    let written = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<AccelerationPlan>(&written).unwrap().twins[0].rules, twin.rules);
+}
