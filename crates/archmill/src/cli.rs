@@ -179,7 +179,7 @@ pub(crate) struct LimitArgs {
     /// Most memory for all processes together, such as 8G
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_memory: Option<String>,
-    /// Most processes at a time
+    /// Most processes and threads at a time [default: half of what the kernel allows, at most 32768]
     #[arg(long, value_name = "N")]
     pub(crate) max_processes: Option<u64>,
     /// Most disk space for the build, such as 20G

@@ -20,6 +20,8 @@ const PATIENCE: u32 = 5;
 /// Debian's build machines give a package this long without output (sbuild's stalled_pkg_timeout: 150 minutes).
 const SILENCE: &str = "150m";
 const TIME: &str = "24h";
+/// The kernel's own default of `pid_max` where there are few CPUs.
+const MOST_PROCESSES: u64 = 32768;
 
 /// What options and configuration say together.
 pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
@@ -114,10 +116,19 @@ pub(crate) fn limits(args: &LimitArgs, config: &Config, emulated: bool) -> anyho
         total: time(&args.max_time, &settings.time, TIME)?,
         silence: time(&args.max_silence, &settings.silence, SILENCE)?,
         memory: bytes(&args.max_memory, &settings.memory)?,
-        processes: args.max_processes.or(settings.processes),
+        processes: args.max_processes.or(settings.processes).or_else(most_processes),
         disk: bytes(&args.max_disk, &settings.disk)?,
         log: bytes(&args.max_log, &settings.log)?.or(Some(1 << 30)),
     })
+}
+
+/// So many that a fork bomb cannot keep the host from starting programs: half of what the kernel lets there be; on
+/// big machines less, as `threads-max` follows the memory and would let a bomb have an eighth of it. Threads count.
+fn most_processes() -> Option<u64> {
+    let kernel = ["pid_max", "threads-max"].iter().filter_map(|name| {
+        std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok()?.trim().parse::<u64>().ok()
+    });
+    kernel.min().map(|most| (most / 2).min(MOST_PROCESSES))
 }
 
 /// Ctrl-C and SIGTERM end what runs, in good order; a second one ends archmill at once.

@@ -129,3 +129,22 @@ fn programs_start_as_they_are_started() {
 fn a_tool_that_is_another_file_is_no_twin() {
     compare("a_tool_that_is_another_file_is_no_twin", include_str!("twins/files.sh"), true);
 }
+
+/// A package with what [`KNOWN`] tells of awk in it.
+#[test]
+fn verify_names_the_twin_that_makes_a_difference() {
+    if !network("verify_names_the_twin_that_makes_a_difference") {
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let mut tree = Tree::new("odd", "echo 'BEGIN { print log(-1) }' >nan");
+    tree.install = "mawk -f nan >debian/odd/usr/share/odd/nan";
+    let source = tree.write(tmp.path());
+    let (output, _) =
+        archmill_in_step(&["verify", &source, "--arch", "arm64", "--bisect"], "trixie", &[], tmp.path());
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(10), "{told}{}", said(&output));
+    assert!(told.contains("odd_1.0_arm64.deb differs"), "{told}");
+    assert!(told.contains("usr/share/odd/nan"), "{told}");
+    assert!(told.contains("the twin of mawk makes the difference"), "{told}");
+}
