@@ -32,6 +32,8 @@ pub struct Given {
     pub programs: Vec<String>,
     /// But not these.
     pub except: Vec<String>,
+    /// Nor these, where the target has 32 bits.
+    pub except_for_32_bits: Vec<String>,
     /// Only where pointers have the size of this machine's.
     pub same_word_size: bool,
     /// The twin is of another source and names that of the package in Built-Using.
@@ -100,6 +102,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("shells.toml", include_str!("../../rules/shells.toml")),
     ("core.toml", include_str!("../../rules/core.toml")),
     ("make.toml", include_str!("../../rules/make.toml")),
+    ("cmake.toml", include_str!("../../rules/cmake.toml")),
     ("dpkg.toml", include_str!("../../rules/dpkg.toml")),
     ("binutils.toml", include_str!("../../rules/binutils.toml")),
     ("gcc.toml", include_str!("../../rules/gcc.toml")),
@@ -121,8 +124,15 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
             return Err(failed("a [[twin]] names no package".to_owned()));
         }
         let files: Vec<String> = given.strings.iter().map(|(file, ..)| file.clone()).collect();
-        let patterns =
-            [&files, &given.programs, &given.except, &given.data, &given.folders, &given.from_target];
+        let patterns = [
+            &files,
+            &given.programs,
+            &given.except,
+            &given.except_for_32_bits,
+            &given.data,
+            &given.folders,
+            &given.from_target,
+        ];
         for pattern in patterns.into_iter().flatten() {
             if pattern.starts_with('/') {
                 return Err(failed(format!(

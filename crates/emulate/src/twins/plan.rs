@@ -148,7 +148,7 @@ pub fn plan(
                     libraries.extend(named);
                     plan.links
                         .extend(given.links.iter().map(|(link, to)| (words.fill(link), words.fill(to))));
-                    plan.twins.push(twin(package, &family.family, given, &words, offer));
+                    plan.twins.push(twin(package, &family.family, given, &words, arch.bits, offer));
                 }
                 Err(reason) => plan.refused.push(Refusal {
                     package: format!("{} {}", package.name, package.version),
@@ -165,8 +165,12 @@ pub fn plan(
     plan
 }
 
-fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: Offer) -> Twin {
-    let fill = |list: &[String]| list.iter().map(|text| words.fill(text)).collect();
+fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u8, offer: Offer) -> Twin {
+    let fill = |list: &[String]| list.iter().map(|text| words.fill(text)).collect::<Vec<_>>();
+    let mut except = fill(&given.except);
+    if bits == 32 {
+        except.extend(fill(&given.except_for_32_bits));
+    }
     let everywhere = |condition| Guard { at: None, condition };
     let mut rules: Vec<Guard> = given
         .unless
@@ -184,7 +188,7 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: 
         family: family.to_owned(),
         offer,
         programs: fill(&given.programs),
-        except: fill(&given.except),
+        except,
         data: fill(&given.data),
         folders: fill(&given.folders),
         from_target: fill(&given.from_target),

@@ -13,6 +13,7 @@ q 'gcc mistakes' 'gcc -no-such-option a.c; gcc nosuch.c; echo "int f( {" | gcc -
 q 'gcc debug information' 'gcc -g -O2 -frecord-gcc-switches -c a.c; sha256sum a.o; readelf -p .comment -p .GCC.command.line a.o; readelf --debug-dump=info a.o | grep -e producer -e comp_dir'
 q 'gcc links' 'gcc -g -O2 a.c -o a; sha256sum a; gcc -static a.c -o st; sha256sum st; ./a; ./st; gcc -fsanitize=undefined a.c -o ub && ./ub; gcc --coverage a.c -o cov && ./cov; ls *.gcda; gcov cov-a.gcda | head -1'
 printf 'int plugin_is_GPL_compatible;\n#include <gcc-plugin.h>\n#include <stdio.h>\nint plugin_init(struct plugin_name_args *a, struct plugin_gcc_version *v) { fprintf(stderr, "plugin %%s\\n", v->basever); return 0; }\n' >p.cc
+q 'gcc links by a response file' 'echo "int main(void) { return 0; }" >m.c; echo "-O2 m.c -o m" >link; gcc @link; sha256sum m'
 q 'gcc plugin' 'g++ -fPIC -shared -I$(gcc -print-file-name=plugin)/include p.cc -o p.so; gcc -fplugin=./p.so -c a.c; echo "-fplugin=./p.so" >args; gcc @args -c a.c'
 q lto 'echo "int f(int x) { return x + 1; }" >f.c; echo "int f(int); int main(void) { return f(-1); }" >m.c; gcc -flto -O2 -frandom-seed=1 -c f.c m.c; gcc -flto -O2 -frandom-seed=1 f.o m.o -o lto; ./lto; echo $?; sha256sum f.o lto'
 q 'lto archives' 'for tool in ar gcc-ar; do rm -f l.a; $tool rcs l.a f.o m.o; nm -s l.a; gcc-nm l.a; sha256sum l.a; done; ranlib l.a; gcc-ranlib l.a; nm f.o; strip -o s.o f.o; nm s.o; gcc -O2 l.a -o fromlib; ./fromlib; echo $?'
