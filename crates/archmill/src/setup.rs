@@ -122,13 +122,18 @@ pub(crate) fn limits(args: &LimitArgs, config: &Config, emulated: bool) -> anyho
     })
 }
 
-/// So many that a fork bomb cannot keep the host from starting programs: half of what the kernel lets there be; on
-/// big machines less, as `threads-max` follows the memory and would let a bomb have an eighth of it. Threads count.
+/// Where neither options nor configuration say it.
 fn most_processes() -> Option<u64> {
-    let kernel = ["pid_max", "threads-max"].iter().filter_map(|name| {
+    let kernel = ["pid_max", "threads-max"].map(|name| {
         std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok()?.trim().parse::<u64>().ok()
     });
-    kernel.min().map(|most| (most / 2).min(MOST_PROCESSES))
+    leave_half(kernel.into_iter().flatten())
+}
+
+/// So many processes and threads that a fork bomb cannot keep the host from starting programs: half of what the
+/// kernel's limits let there be. These are in the millions on big machines, where a bomb would then take the memory.
+fn leave_half(limits: impl Iterator<Item = u64>) -> Option<u64> {
+    limits.min().map(|most| (most / 2).min(MOST_PROCESSES))
 }
 
 /// Ctrl-C and SIGTERM end what runs, in good order; a second one ends archmill at once.
@@ -143,4 +148,17 @@ pub(crate) fn canceller() -> Canceller {
         handed.cancel();
     });
     canceller
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_leaves_the_host_half_of_its_processes() {
+        let most = |limits: &[u64]| leave_half(limits.iter().copied());
+        assert_eq!(most(&[32768, 192_730]), Some(16384));
+        assert_eq!(most(&[4_194_304, 2_000_000]), Some(MOST_PROCESSES));
+        assert_eq!(most(&[]), None);
+    }
 }

@@ -203,6 +203,19 @@ fn word_size_and_byte_order_are_the_hosts() {
 }
 
 #[test]
+fn a_program_may_have_a_twin_on_64_bits_alone() {
+    let rule = "[[twin]]\npackage = \"make\"\nprograms = [\"usr/bin/*\"]\nexcept = [\"usr/bin/a\"]\n\
+                except_for_32_bits = [\"usr/bin/{triplet}-as\"]\n";
+    let root = [installed("make", "4", "make-dfsg", "4", "")];
+    let except = |target: &str| {
+        let plan = planned(target, &root, vec![offer("make", "4", "make-dfsg", "4", "")], &[rule]);
+        plan.twins[0].except.clone()
+    };
+    assert_eq!(except("arm64"), ["usr/bin/a"]);
+    assert_eq!(except("armhf"), ["usr/bin/a", "usr/bin/arm-linux-gnueabihf-as"]);
+}
+
+#[test]
 fn a_later_rule_for_a_package_wins() {
     let root = [installed("make", "4", "make-dfsg", "4", "")];
     let offers = || vec![offer("make", "4", "make-dfsg", "4", "")];
