@@ -3,7 +3,7 @@
 # QEMU and CPU model. Prints wall and CPU seconds of each and the ratios. Run as root.
 #
 # Usage: benches/peer.sh ARCH PACKAGE [SUITE]
-#   ARCHMILL=path of the program, default target/release/archmill    RUNS=builds of each kind, the least CPU counts (2; 0: roots only)
+#   ARCHMILL=path of the program, default target/release/archmill    RUNS=builds of each kind (2; 0: roots only)
 set -euo pipefail
 arch=${1:?architecture} package=${2:?package} suite=${3:-trixie}
 archmill=$(realpath "${ARCHMILL:-target/release/archmill}")
@@ -113,18 +113,27 @@ PY
 chroot "$root" useradd -M -d /nonexistent buildd >>"$work/log" 2>&1
 chroot "$root" chown -R buildd: /build
 as_buildd() { chroot "$root" runuser -u buildd -- sh -c "cd /build/reproducible-path && $1"; }
-least() { # NAME: keeps the least of NAME_cpu in NAME_least
-    local cpu=$1_cpu least=$1_least
-    printf -v "$least" %s "$(awk "BEGIN { print (${!least:-1e9} < ${!cpu}) ? ${!least:-1e9} : ${!cpu} }")"
-}
+# Both read their root from the disk: files just unpacked lie otherwise in the page cache than files read from it.
+sync
+echo 3 >/proc/sys/vm/drop_caches
+peers=() ours=()
 for _ in $(seq "${RUNS:-2}"); do
     as_buildd 'rm -rf tree && dpkg-source -x *.dsc tree' >>"$work/log" 2>&1
-    measured peer_build as_buildd "cd tree && DEB_BUILD_OPTIONS=parallel=$(nproc) dpkg-buildpackage -us -uc $(get '{"any":"-B","full":"-b","all":"-A"}[r["request"]["build_type"]]')"
-    least peer_build
-    ARCHMILL_CACHE="$work/cache" "$archmill" build "$package" --arch "$arch" --suite "$suite" --quiet --out "$work/result" >>"$work/log" 2>&1
-    ours_build_cpu=$(phase "$record" build)
-    least ours_build
+    # Both at once, so that whatever else slows this machine slows both: one after the other, equal builds differ by 10 %.
+    {
+        measured peer_build as_buildd "cd tree && DEB_BUILD_OPTIONS=parallel=$(nproc) dpkg-buildpackage -us -uc $(get '{"any":"-B","full":"-b","all":"-A"}[r["request"]["build_type"]]')"
+        echo "$peer_build_cpu" >"$work/peer_build"
+    } &
+    ARCHMILL_CACHE="$work/cache" "$archmill" build "$package" --arch "$arch" --suite "$suite" --quiet --out "$work/result" >>"$work/ours.log" 2>&1
+    wait $!
+    peers+=("$(<"$work/peer_build")")
+    ours+=("$(phase "$record" build)")
 done
-echo "build of $package, least CPU of ${RUNS:-2} runs each:"
-echo "  dpkg-buildpackage in a plain chroot  $peer_build_least s"
-echo "  archmill                             $ours_build_least s   ratio $(ratio "$ours_build_least" "$peer_build_least")"
+python3 - "$package" "${peers[*]}" "${ours[*]}" <<'PY'
+import statistics, sys
+peer, ours = ([float(s) for s in runs.split()] for runs in sys.argv[2:])
+print(f"build of {sys.argv[1]}, CPU s of {len(peer)} runs each, both at the same time:")
+for name, runs in ("dpkg-buildpackage in a plain chroot", peer), ("archmill", ours):
+    print(f"  {name:36} least {min(runs):7.2f}  mean {statistics.mean(runs):7.2f}  {' '.join(f'{run:.1f}' for run in runs)}")
+print(f"  ratio                                least {min(ours) / min(peer):7.2f}  mean {statistics.mean(ours) / statistics.mean(peer):7.2f}")
+PY
