@@ -24,8 +24,10 @@ pub struct Family {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Given {
-    /// Package in the root.
+    /// Package in the root. Always there once read.
     pub package: String,
+    /// Packages in the root for which the rule is the same; empty once read, when there is a rule for each.
+    packages: Vec<String>,
     /// Package for this machine.
     pub twin: Option<String>,
     /// Files of the twin.
@@ -118,11 +120,13 @@ pub fn builtin() -> Result<Vec<Family>, FamilyError> {
 /// Reads a file of rules; `file` is for messages.
 pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
     let failed = |reason: String| FamilyError { file: file.to_owned(), reason };
-    let family: Family = toml::from_str(text).map_err(|error| failed(error.to_string()))?;
+    let mut family: Family = toml::from_str(text).map_err(|error| failed(error.to_string()))?;
+    let mut each = Vec::new();
+    for given in std::mem::take(&mut family.twin) {
+        each.extend(given.for_each_package().map_err(|reason| failed(reason.to_owned()))?);
+    }
+    family.twin = each;
     for given in &family.twin {
-        if given.package.is_empty() {
-            return Err(failed("a [[twin]] names no package".to_owned()));
-        }
         let files: Vec<String> = given.strings.iter().map(|(file, ..)| file.clone()).collect();
         let patterns = [
             &files,
@@ -150,6 +154,23 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
     Ok(family)
 }
 
+impl Given {
+    /// One rule for each package that it names.
+    fn for_each_package(mut self) -> Result<Vec<Self>, &'static str> {
+        let mut packages = std::mem::take(&mut self.packages);
+        if !self.package.is_empty() {
+            if !packages.is_empty() {
+                return Err("a [[twin]] has package or packages, not both");
+            }
+            packages.push(std::mem::take(&mut self.package));
+        }
+        if packages.is_empty() || packages.iter().any(String::is_empty) {
+            return Err("a [[twin]] names no package");
+        }
+        Ok(packages.into_iter().map(|package| Self { package, ..self.clone() }).collect())
+    }
+}
+
 impl Unless {
     fn count(&self) -> usize {
         let all =
@@ -163,11 +184,13 @@ impl Unless {
 pub(super) struct Words {
     triplet: String,
     digits: String,
+    /// The package in the root, without the triplet at its end.
+    package: String,
 }
 
 impl Words {
     pub(super) fn new(arch: &Architecture) -> Self {
-        Self { triplet: arch.triplet.to_owned(), digits: String::new() }
+        Self { triplet: arch.triplet.to_owned(), digits: String::new(), package: String::new() }
     }
 
     pub(super) fn fill(&self, text: &str) -> String {
@@ -176,6 +199,7 @@ impl Words {
             .replace("{cpu}", cpu)
             .replace("{system}", system)
             .replace("{prefix}", "/dev/.twins")
+            .replace("{package}", &self.package)
             .replace('#', &self.digits)
     }
 
@@ -183,11 +207,16 @@ impl Words {
     pub(super) fn matching(&self, pattern: &str, name: &str) -> Option<Self> {
         let pattern = Self { digits: "#".to_owned(), ..self.clone() }.fill(pattern);
         let Some((before, behind)) = pattern.split_once('#') else {
-            return (pattern == name).then(|| self.clone());
+            return (pattern == name).then(|| self.of(name));
         };
         let digits = name.strip_prefix(before)?.strip_suffix(behind)?;
         let numeric = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        numeric.then(|| Self { digits: digits.to_owned(), ..self.clone() })
+        numeric.then(|| Self { digits: digits.to_owned(), ..self.of(name) })
+    }
+
+    fn of(&self, name: &str) -> Self {
+        let package = name.strip_suffix(&self.triplet).and_then(|name| name.strip_suffix('-'));
+        Self { package: package.unwrap_or(name).to_owned(), ..self.clone() }
     }
 }
 
@@ -202,10 +231,21 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_for_many_packages_is_one_for_each() {
+        let text = "family = \"x\"\n[[twin]]\npackages = [\"p\", \"q\"]\ntwin = \"{package}-cross\"\nprograms = [\"usr/bin/*\"]\n";
+        let family = parse("own.toml", text).unwrap();
+        let packages: Vec<_> = family.twin.iter().map(|given| given.package.as_str()).collect();
+        assert_eq!(packages, ["p", "q"]);
+        assert!(family.twin.iter().all(|given| given.programs == ["usr/bin/*"]));
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (text, part) in [
             ("family = 1", "invalid type"),
             ("family = \"x\"\n[[twin]]\n", "names no package"),
+            ("family = \"x\"\n[[twin]]\npackages = [\"\"]\n", "names no package"),
+            ("family = \"x\"\n[[twin]]\npackage = \"p\"\npackages = [\"q\"]\n", "not both"),
             ("family = \"x\"\n[[twin]]\npackage = \"p\"\nprogramms = []\n", "programms"),
             (
                 "family = \"x\"\n[[twin]]\npackage = \"p\"\nprograms = [\"/usr/bin/p\"]\n",
@@ -224,6 +264,12 @@ mod tests {
         let with = words.matching("gcc-#-{triplet}", "gcc-14-aarch64-linux-gnu").unwrap();
         assert_eq!(with.fill("cpp-#-{triplet}"), "cpp-14-aarch64-linux-gnu");
         assert!(words.matching("gcc-#", "gcc-14-base").is_none());
+        let of_gcc = words.matching("gcc-#-{triplet}", "gcc-14-aarch64-linux-gnu").unwrap();
+        assert_eq!(of_gcc.fill("{package}-{triplet}"), "gcc-14-aarch64-linux-gnu");
+        assert_eq!(
+            words.matching("gcc-#", "gcc-14").unwrap().fill("{package}-{triplet}"),
+            "gcc-14-aarch64-linux-gnu"
+        );
         assert_eq!(words.fill("{cpu}-unknown-{system}"), "aarch64-unknown-linux-gnu");
     }
 }
