@@ -19,7 +19,7 @@ use super::manifest::{Kind, Manifest};
 use super::{elf, restring};
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 8;
+pub const FORMAT: u32 = 9;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -133,6 +133,7 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
             return Err(format!("the libraries of twins have no {}", machine.loader));
         }
     }
+    layer.heed_missing_files();
     layer.heed_library_path();
     let entries = std::mem::take(&mut layer.entries).into_iter();
     let table = Table {
@@ -415,8 +416,7 @@ impl Layer<'_> {
         let mut known = HashMap::new();
         let mut entries = std::mem::take(&mut self.entries);
         for (_, entry) in &mut entries {
-            let path = Path::new(&entry.program);
-            let program = self.args.folder.join(path.strip_prefix(PREFIX).unwrap_or(path));
+            let program = self.args.folder.join(below_prefix(&entry.program));
             let (mut names, mut at) = (needed(&mut known, program), 0);
             while let Some(name) = names.get(at) {
                 let machine = &MACHINES[usize::from(entry.executed)];
@@ -429,6 +429,33 @@ impl Layer<'_> {
             entry.rules.push(Rule::FoldersHave("LD_LIBRARY_PATH".to_owned(), names.join(" ")));
         }
         self.entries = entries;
+    }
+
+    /// Where a twin lacks what another one would have brought, the target's program runs, with the target's file.
+    fn heed_missing_files(&mut self) {
+        let folder = &self.args.folder;
+        let is_there = |pattern: &str| {
+            let pattern = format!("{}/{pattern}", glob::Pattern::escape(&folder.to_string_lossy()));
+            glob::glob(&pattern).is_ok_and(|mut found| found.any(|path| path.is_ok_and(|path| path.exists())))
+        };
+        let twins = &self.args.twins;
+        self.entries.retain(|(package, entry)| {
+            let path = below_prefix(&entry.program);
+            let needs =
+                twins.iter().filter(|(twin, _)| twin.package == *package).flat_map(|(twin, _)| &twin.needs);
+            let mut needed = needs.filter(|(program, _)| {
+                globs(std::slice::from_ref(program)).iter().any(|glob| matches(glob, path))
+            });
+            needed.all(|(_, file)| is_there(file))
+        });
+        for rule in self.entries.iter_mut().flat_map(|(_, entry)| &mut entry.rules) {
+            if let Rule::ReplaceArgument(from, to) = rule
+                && to.starts_with(PREFIX)
+                && !folder.join(below_prefix(to)).exists()
+            {
+                *rule = Rule::ArgumentIs(std::mem::take(from));
+            }
+        }
     }
 
     /// Whether all strings of the twin are those of the target: one that would tell of this machine is not used.
@@ -483,6 +510,11 @@ fn redirect(bytes: &mut [u8], machine: &Machine, more: &[(String, String)]) -> b
         }
     }
     changed
+}
+
+fn below_prefix(path: &str) -> &Path {
+    let path = Path::new(path);
+    path.strip_prefix(PREFIX).unwrap_or(path)
 }
 
 fn places(bytes: &[u8], wanted: &[u8]) -> Vec<usize> {

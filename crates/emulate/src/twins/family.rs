@@ -68,6 +68,8 @@ pub struct Given {
     pub prefix_links: BTreeMap<String, String>,
     /// Files below the prefix, a string in them, and what it becomes.
     pub strings: Vec<(String, String, String)>,
+    /// Programs that are replaced only where a file below the prefix, which is another twin's, is there.
+    pub needs: BTreeMap<String, String>,
 }
 
 /// Something that speaks against a twin when a program starts.
@@ -128,8 +130,11 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
     family.twin = each;
     for given in &family.twin {
         let files: Vec<String> = given.strings.iter().map(|(file, ..)| file.clone()).collect();
+        let needs: Vec<String> =
+            given.needs.iter().flat_map(|(program, file)| [program.clone(), file.clone()]).collect();
         let patterns = [
             &files,
+            &needs,
             &given.programs,
             &given.except,
             &given.except_for_32_bits,

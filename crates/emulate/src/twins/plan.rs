@@ -58,6 +58,9 @@ pub struct Twin {
     /// Files below the prefix, a string in them, and what it becomes.
     #[serde(default)]
     pub strings: Vec<(String, String, String)>,
+    /// Programs that are replaced only where a file below the prefix, which is another twin's, is there.
+    #[serde(default)]
+    pub needs: Vec<(String, String)>,
 }
 
 /// A decision for some of a twin's programs.
@@ -209,6 +212,7 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u
             .iter()
             .map(|(file, from, to)| (words.fill(file), from.clone(), words.fill(to)))
             .collect(),
+        needs: given.needs.iter().map(|(program, file)| (words.fill(program), words.fill(file))).collect(),
     }
 }
 
