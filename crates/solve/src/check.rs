@@ -204,6 +204,31 @@ impl<'u> Checker<'u> {
         decision.unwrap_or_else(|| self.engine.by_search(self.universe, &self.base, source)).verdict()
     }
 
+    /// The packages that are installed for every source package.
+    pub fn base(&self) -> &[PackageId] {
+        &self.base.packages
+    }
+
+    /// Packages that satisfy the build dependencies of a source package, some of the base perhaps among them; the verdict where
+    /// there are none.
+    ///
+    /// A solution with the first choice of each relation where that can be had, found as the verdict is. For the very set
+    /// that apt would install there is [`Solver::solve`], which takes longer.
+    pub fn installs(&mut self, source: &SourceStanza<'_>) -> Result<Vec<PackageId>, Verdict> {
+        if !self.engine.builds_for(source) {
+            return Err(Verdict::OtherArchitecture);
+        }
+        self.engine.read_needs(self.universe, source, &mut self.needs);
+        let decision = self.engine.quickly(&self.needs);
+        match decision.unwrap_or_else(|| self.engine.by_search(self.universe, &self.base, source)) {
+            Decision::Marked => {
+                Ok(self.engine.marker.found().iter().map(|&package| PackageId(package)).collect())
+            }
+            Decision::Found(packages) => Ok(packages),
+            other => Err(other.verdict()),
+        }
+    }
+
     /// What the rules ask for on behalf of a source package, for [`Solver::solve`].
     pub fn request(&self, source: &SourceStanza<'_>) -> Request {
         self.engine.rules.request(source, &self.engine.arch)

@@ -33,6 +33,13 @@ ids! {
     pub PackageId(u32);
 }
 
+impl PackageId {
+    /// Its place in [`Universe::packages`](crate::Universe::packages).
+    pub fn place(self) -> usize {
+        self.index()
+    }
+}
+
 impl ArchId {
     /// The native architecture, which packages of architecture `all` count for.
     pub(crate) const NATIVE: Self = Self(0);

@@ -1,0 +1,226 @@
+//! From the indices of an archive to its build graph.
+
+use std::ops::Range;
+
+use archmill_deb::Arch;
+use archmill_solve::{
+    Alternatives, Base, BuildKinds, CheckRules, Checker, SourceStanza, Sources, Universe, Unsatisfiable,
+    Verdict, Versions,
+};
+use rustc_hash::FxHashMap;
+
+use super::{Adjacency, Graph, Parts};
+use crate::ids::{ComponentId, JobId, TargetId};
+use crate::job::{Job, JobKind};
+
+/// What builds are made against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Model {
+    /// The upstream archive as it is: no job needs another.
+    AgainstUpstream,
+    /// The farm's own results as they come, upstream as the seed.
+    #[default]
+    SelfHosted,
+}
+
+/// Source packages and the architectures that they are built for.
+#[derive(Clone, Copy, Debug)]
+pub struct Component<'s> {
+    /// Its name.
+    pub name: &'s str,
+    /// Its source packages, the current versions of which are built.
+    pub sources: &'s Sources,
+    /// Where its architecture-dependent packages are built.
+    pub architectures: &'s [Arch],
+}
+
+/// Why there is no graph.
+#[derive(Debug, thiserror::Error)]
+pub enum GraphError {
+    /// More jobs, components or architectures than ids.
+    #[error("cannot plan this archive: it has more {0} than a build graph can hold; split the farm")]
+    TooMany(&'static str),
+    /// There can be no build root for an architecture.
+    #[error("cannot plan builds for {arch}: the base set of a build root cannot be installed: {why}")]
+    NoBase {
+        /// The architecture.
+        arch: Arch,
+        /// The relations that cannot hold.
+        why: Unsatisfiable,
+    },
+}
+
+/// Makes the graph, one architecture at a time, as the indices of all of them together are large.
+#[derive(Debug)]
+pub struct Planner<'s> {
+    model: Model,
+    targets: Vec<Target<'s>>,
+    components: Vec<String>,
+    jobs: Vec<Job>,
+    needs: Vec<Vec<JobId>>,
+    unresolvable: Vec<(JobId, String)>,
+}
+
+#[derive(Debug)]
+struct Target<'s> {
+    arch: Arch,
+    base: JobId,
+    /// Its packages among all jobs.
+    jobs: Range<usize>,
+    stanzas: Vec<SourceStanza<'s>>,
+    by_source: FxHashMap<&'s str, JobId>,
+}
+
+/// A graph, and what in it can never be built.
+#[derive(Debug)]
+pub struct Planned {
+    /// The graph.
+    pub graph: Graph,
+    /// Jobs whose build dependencies cannot be installed, and why.
+    pub unresolvable: Vec<(JobId, String)>,
+}
+
+impl<'s> Planner<'s> {
+    /// Finds the jobs: for each source one for each architecture that it builds architecture-dependent packages for, and
+    /// one for its packages that are for all.
+    ///
+    /// Jobs are numbered by target (`all` first, then the architectures in the order in which they are named), component
+    /// and name. Where components have sources of the same name, needs lead to that of the first.
+    pub fn new(model: Model, components: &[Component<'s>]) -> Result<Self, GraphError> {
+        let mut arches = vec![Arch::ALL];
+        for arch in components.iter().flat_map(|component| component.architectures) {
+            if !arches.contains(arch) {
+                arches.push(arch.clone());
+            }
+        }
+        let mut planner = Self {
+            model,
+            targets: Vec::new(),
+            components: components.iter().map(|component| component.name.to_owned()).collect(),
+            jobs: Vec::new(),
+            needs: Vec::new(),
+            unresolvable: Vec::new(),
+        };
+        for arch in arches {
+            planner.add_target(arch, components)?;
+        }
+        JobId::new(planner.jobs.len()).ok_or(GraphError::TooMany("jobs"))?;
+        planner.needs = vec![Vec::new(); planner.jobs.len()];
+        Ok(planner)
+    }
+
+    fn add_target(&mut self, arch: Arch, components: &[Component<'s>]) -> Result<(), GraphError> {
+        let target = TargetId::new(self.targets.len()).ok_or(GraphError::TooMany("architectures"))?;
+        let base = JobId::new(self.jobs.len()).ok_or(GraphError::TooMany("jobs"))?;
+        let component = ComponentId::default();
+        self.jobs.push(Job {
+            source: "".into(),
+            version: "".into(),
+            target,
+            component,
+            kind: JobKind::BaseSet,
+        });
+        let (first, mut stanzas, mut by_source) = (self.jobs.len(), Vec::new(), FxHashMap::default());
+        for (number, of) in components.iter().enumerate() {
+            let component = ComponentId::new(number).ok_or(GraphError::TooMany("components"))?;
+            if arch != Arch::ALL && !of.architectures.contains(&arch) {
+                continue;
+            }
+            for source in of.sources.current().filter(|source| builds_for(source, &arch)) {
+                let id = JobId::new(self.jobs.len()).ok_or(GraphError::TooMany("jobs"))?;
+                by_source.entry(source.name).or_insert(id);
+                stanzas.push(source);
+                let (source, version) = (source.name.into(), source.version.into());
+                self.jobs.push(Job { source, version, target, component, kind: JobKind::Package });
+            }
+        }
+        let jobs = first..self.jobs.len();
+        self.targets.push(Target { arch, base, jobs, stanzas, by_source });
+        Ok(())
+    }
+
+    /// What is built for, `all` among it; [`solve`](Self::solve) must be called once for each.
+    pub fn targets(&self) -> Vec<Arch> {
+        self.targets.iter().map(|target| target.arch.clone()).collect()
+    }
+
+    /// Solves the build dependencies of every job for a target. `universe` has the packages of the architecture of its
+    /// build roots: the target itself, for `all` the one that builds these packages.
+    pub fn solve(&mut self, target: &Arch, universe: &Universe) -> Result<(), GraphError> {
+        let Some(number) = self.targets.iter().position(|known| known.arch == *target) else {
+            return Ok(());
+        };
+        let is_all = *target == Arch::ALL;
+        let kinds = BuildKinds { arch: !is_all, indep: is_all };
+        let no_base = |why| GraphError::NoBase { arch: target.clone(), why };
+        let mut checker = Checker::new(universe, rules(kinds)).map_err(no_base)?;
+        let made_by = self.makers(number, universe);
+        let base = self.targets[number].base;
+        if self.model == Model::SelfHosted {
+            let packages = checker.base().iter();
+            self.needs[base.index()] = packages.filter_map(|package| made_by[package.place()]).collect();
+        }
+        let target = &self.targets[number];
+        for (place, source) in target.jobs.clone().zip(&target.stanzas) {
+            match checker.installs(source) {
+                Ok(packages) if self.model == Model::SelfHosted => {
+                    let jobs = packages.iter().filter_map(|package| made_by[package.place()]);
+                    self.needs[place] = jobs.chain([base]).collect();
+                }
+                Ok(_) | Err(Verdict::Installable) => {}
+                Err(_) => {
+                    let why = checker.explain(source).map_or_else(String::new, |why| why.to_string());
+                    self.unresolvable.push((JobId::at(place), why));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which job makes each package of a universe; `None` where that is not the farm's.
+    fn makers(&self, number: usize, universe: &Universe) -> Vec<Option<JobId>> {
+        let all = &self.targets[0];
+        // Packages for all are built in roots of the first architecture.
+        let of_arch = if number == 0 { self.targets.get(1).unwrap_or(all) } else { &self.targets[number] };
+        let maker = |package: archmill_solve::PackageRef<'_>| {
+            let (source, _) = package.source();
+            let target = if package.architecture() == "all" { all } else { of_arch };
+            target.by_source.get(source).copied()
+        };
+        universe.packages().map(maker).collect()
+    }
+
+    /// The graph.
+    pub fn finish(self) -> Planned {
+        let jobs = self.jobs.len();
+        let graph = Graph::new(Parts {
+            targets: self.targets.into_iter().map(|target| target.arch).collect(),
+            components: self.components,
+            jobs: self.jobs,
+            needs: Adjacency::from_lists(self.needs),
+            wants: Adjacency::empty(jobs),
+        });
+        Planned { graph, unresolvable: self.unresolvable }
+    }
+}
+
+/// Whether a source has packages for a target.
+fn builds_for(source: &SourceStanza<'_>, target: &Arch) -> bool {
+    let mut words = source.architectures.split_ascii_whitespace();
+    if *target == Arch::ALL {
+        words.any(|word| word == "all")
+    } else {
+        words.any(|word| word != "all" && target.matches(word))
+    }
+}
+
+fn rules(kinds: BuildKinds) -> CheckRules {
+    CheckRules {
+        host: None,
+        profiles: Vec::new(),
+        kinds,
+        base: Base::build_essential(None),
+        alternatives: Alternatives::First,
+        versions: Versions::Candidate,
+    }
+}

@@ -1,0 +1,54 @@
+//! One unit of work.
+
+use std::fmt;
+
+use archmill_deb::Arch;
+
+use crate::ids::{ComponentId, TargetId};
+
+/// A source package to be built for one target, or what else builds wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Source package; empty for a base set.
+    pub source: Box<str>,
+    /// Its version; empty for a base set.
+    pub version: Box<str>,
+    /// What it is built for.
+    pub target: TargetId,
+    /// The component it is of.
+    pub component: ComponentId,
+    /// What kind of work it is.
+    pub kind: JobKind,
+}
+
+/// What kind of work a job is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// Packages of a source.
+    Package,
+    /// A compiler of the target's very version that runs on this farm's x86-64 machines.
+    Toolchain {
+        /// The architecture it makes code for.
+        makes: Arch,
+    },
+    /// No work: a milestone that is reached when all packages of the target's base set are built. It stands for the hundred
+    /// and more needs that every build has in common.
+    BaseSet,
+}
+
+impl Job {
+    /// The job in words, its target by name: "dash for arm64".
+    pub fn describe<'j>(&'j self, target: &'j Arch) -> impl fmt::Display + 'j {
+        struct Words<'j>(&'j Job, &'j Arch);
+        impl fmt::Display for Words<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match &self.0.kind {
+                    JobKind::Package => write!(f, "{} for {}", self.0.source, self.1),
+                    JobKind::Toolchain { makes } => write!(f, "toolchain {} for {makes}", self.0.source),
+                    JobKind::BaseSet => write!(f, "the base set of {}", self.1),
+                }
+            }
+        }
+        Words(self, target)
+    }
+}

@@ -1,0 +1,6 @@
+//! Build graphs and schedules of archives small enough to be understood at a glance, and of random ones.
+#![allow(clippy::unwrap_used)]
+
+mod archive;
+mod graphs;
+mod world;
