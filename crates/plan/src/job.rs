@@ -5,6 +5,7 @@ use std::fmt;
 use archmill_deb::Arch;
 
 use crate::ids::{ComponentId, TargetId};
+use crate::predict::Traits;
 
 /// A source package to be built for one target, or what else builds wait for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Job {
     pub component: ComponentId,
     /// What kind of work it is.
     pub kind: JobKind,
+    /// What its duration can be guessed from.
+    pub traits: Traits,
 }
 
 /// What kind of work a job is.

@@ -7,6 +7,11 @@
 pub mod graph;
 mod ids;
 mod job;
+pub mod ladder;
+mod moment;
+pub mod predict;
+pub mod rebuild;
 
 pub use ids::{ComponentId, JobId, TargetId};
 pub use job::{Job, JobKind};
+pub use moment::Moment;

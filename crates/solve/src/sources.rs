@@ -29,6 +29,7 @@ pub struct Sources {
 #[derive(Clone, Copy, Debug)]
 struct Row {
     text: u32,
+    stanza: Span,
     name: Span,
     version: Span,
     architectures: Span,
@@ -51,6 +52,7 @@ pub struct SourceStanza<'t> {
     pub origin: &'t str,
     /// Values of [`FIELDS`]; empty where not there.
     relations: [&'t str; 6],
+    stanza: &'t str,
 }
 
 /// Which packages of a source are to be built; decides which fields count.
@@ -121,6 +123,7 @@ impl Sources {
             extra_source_only: row.extra_source_only,
             origin: &index.origin,
             relations: row.relations.map(text),
+            stanza: text(row.stanza),
         }
     }
 
@@ -205,6 +208,7 @@ fn read<'t>(
     let span = |part: &str| if part.is_empty() { Span::NONE } else { span_of(text, part) };
     Ok(Row {
         text: number,
+        stanza: span_of(text, &text[start..end]),
         name: span(name),
         version: span(version),
         architectures: span(architectures),
@@ -218,6 +222,12 @@ fn or_unknown(name: &str) -> &str {
 }
 
 impl<'t> SourceStanza<'t> {
+    /// Size of its files together, as the index says.
+    pub fn bytes(&self) -> u64 {
+        let files = stanza::field(self.stanza, "Checksums-Sha256").unwrap_or_default();
+        files.lines().filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).sum()
+    }
+
     /// Values of the fields that must be satisfied.
     pub fn depends(&self, kinds: BuildKinds) -> impl Iterator<Item = &'t str> + use<'t> {
         self.counting(0, kinds)

@@ -5,13 +5,14 @@ use std::ops::Range;
 use archmill_deb::Arch;
 use archmill_solve::{
     Alternatives, Base, BuildKinds, CheckRules, Checker, SourceStanza, Sources, Universe, Unsatisfiable,
-    Verdict, Versions,
+    Versions,
 };
 use rustc_hash::FxHashMap;
 
 use super::{Adjacency, Graph, Parts};
 use crate::ids::{ComponentId, JobId, TargetId};
 use crate::job::{Job, JobKind};
+use crate::predict::Traits;
 
 /// What builds are made against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,7 @@ pub struct Planner<'s> {
     components: Vec<String>,
     jobs: Vec<Job>,
     needs: Vec<Vec<JobId>>,
+    wants: Vec<Vec<JobId>>,
     unresolvable: Vec<(JobId, String)>,
 }
 
@@ -99,6 +101,7 @@ impl<'s> Planner<'s> {
             components: components.iter().map(|component| component.name.to_owned()).collect(),
             jobs: Vec::new(),
             needs: Vec::new(),
+            wants: Vec::new(),
             unresolvable: Vec::new(),
         };
         for arch in arches {
@@ -106,6 +109,7 @@ impl<'s> Planner<'s> {
         }
         JobId::new(planner.jobs.len()).ok_or(GraphError::TooMany("jobs"))?;
         planner.needs = vec![Vec::new(); planner.jobs.len()];
+        planner.wants = planner.needs.clone();
         Ok(planner)
     }
 
@@ -119,6 +123,7 @@ impl<'s> Planner<'s> {
             target,
             component,
             kind: JobKind::BaseSet,
+            traits: Traits::default(),
         });
         let (first, mut stanzas, mut by_source) = (self.jobs.len(), Vec::new(), FxHashMap::default());
         for (number, of) in components.iter().enumerate() {
@@ -130,8 +135,14 @@ impl<'s> Planner<'s> {
                 let id = JobId::new(self.jobs.len()).ok_or(GraphError::TooMany("jobs"))?;
                 by_source.entry(source.name).or_insert(id);
                 stanzas.push(source);
-                let (source, version) = (source.name.into(), source.version.into());
-                self.jobs.push(Job { source, version, target, component, kind: JobKind::Package });
+                self.jobs.push(Job {
+                    source: source.name.into(),
+                    version: source.version.into(),
+                    target,
+                    component,
+                    kind: JobKind::Package,
+                    traits: Traits { source_bytes: source.bytes(), installs: 0 },
+                });
             }
         }
         let jobs = first..self.jobs.len();
@@ -162,17 +173,65 @@ impl<'s> Planner<'s> {
         }
         let target = &self.targets[number];
         for (place, source) in target.jobs.clone().zip(&target.stanzas) {
-            match checker.installs(source) {
-                Ok(packages) if self.model == Model::SelfHosted => {
-                    let jobs = packages.iter().filter_map(|package| made_by[package.place()]);
-                    self.needs[place] = jobs.chain([base]).collect();
-                }
-                Ok(_) | Err(Verdict::Installable) => {}
-                Err(_) => {
-                    let why = checker.explain(source).map_or_else(String::new, |why| why.to_string());
-                    self.unresolvable.push((JobId::at(place), why));
-                }
+            let Ok(packages) = checker.installs(source) else {
+                let why = checker.explain(source).map_or_else(String::new, |why| why.to_string());
+                self.unresolvable.push((JobId::at(place), why));
+                continue;
+            };
+            self.jobs[place].traits.installs = u32::try_from(packages.len()).unwrap_or(u32::MAX);
+            if self.model == Model::SelfHosted {
+                let jobs = packages.iter().filter_map(|package| made_by[package.place()]);
+                self.needs[place] = jobs.chain([base]).collect();
             }
+        }
+        Ok(())
+    }
+
+    /// Lets builds for other architectures wait for the twins of their tools: what `native` has of the sources in `tools`, and
+    /// its base set, where most tools are. To be called when everything is solved; means nothing against upstream, whose
+    /// tools are there.
+    pub fn want_twins(&mut self, native: &Arch, tools: &[&str]) {
+        let Some(twins) = self.targets.iter().find(|target| target.arch == *native) else { return };
+        if self.model == Model::AgainstUpstream {
+            return;
+        }
+        let foreign = self.targets.iter().filter(|target| target.arch != *native && target.arch != Arch::ALL);
+        for job in foreign.flat_map(|target| target.jobs.clone()) {
+            let needed = self.needs[job].iter().map(|on| &self.jobs[on.index()]);
+            let named = needed.filter(|on| tools.contains(&&*on.source));
+            let twins_of_tools = named.filter_map(|tool| twins.by_source.get(&*tool.source).copied());
+            self.wants[job].extend(twins_of_tools.chain([twins.base]));
+        }
+    }
+
+    /// Adds the build of a compiler that makes code for `makes` and runs on machines of `native`; every build for `makes`
+    /// would rather wait for it.
+    pub fn add_toolchain(
+        &mut self,
+        native: &Arch,
+        makes: &Arch,
+        source: &SourceStanza<'_>,
+    ) -> Result<(), GraphError> {
+        let id = JobId::new(self.jobs.len()).ok_or(GraphError::TooMany("jobs"))?;
+        let Some(number) = self.targets.iter().position(|target| target.arch == *native) else {
+            return Ok(());
+        };
+        let target = TargetId::new(number).ok_or(GraphError::TooMany("architectures"))?;
+        self.jobs.push(Job {
+            source: source.name.into(),
+            version: source.version.into(),
+            target,
+            component: ComponentId::default(),
+            kind: JobKind::Toolchain { makes: makes.clone() },
+            traits: Traits { source_bytes: source.bytes(), installs: 0 },
+        });
+        let base = self.targets[number].base;
+        let self_hosted = self.model == Model::SelfHosted;
+        self.needs.push(if self_hosted { vec![base] } else { Vec::new() });
+        self.wants.push(Vec::new());
+        let of = self.targets.iter().filter(|target| target.arch == *makes);
+        for job in of.flat_map(|target| target.jobs.clone()) {
+            self.wants[job].push(id);
         }
         Ok(())
     }
@@ -192,13 +251,12 @@ impl<'s> Planner<'s> {
 
     /// The graph.
     pub fn finish(self) -> Planned {
-        let jobs = self.jobs.len();
         let graph = Graph::new(Parts {
             targets: self.targets.into_iter().map(|target| target.arch).collect(),
             components: self.components,
             jobs: self.jobs,
             needs: Adjacency::from_lists(self.needs),
-            wants: Adjacency::empty(jobs),
+            wants: Adjacency::from_lists(self.wants),
         });
         Planned { graph, unresolvable: self.unresolvable }
     }

@@ -61,6 +61,9 @@ fn planned(model: Model) -> Planned {
         let universe = Universe::new(vec![IndexText::new(packages(of.as_str()), "test")], &of, &[]);
         planner.solve(&target, &universe).unwrap();
     }
+    planner.want_twins(&Arch::AMD64, &["tool"]);
+    let gcc = sources.find("gcc").unwrap();
+    planner.add_toolchain(&Arch::AMD64, &"arm64".parse().unwrap(), &gcc).unwrap();
     planner.finish()
 }
 
@@ -73,7 +76,7 @@ fn needs(graph: &Graph, what: &str) -> Vec<String> {
 fn a_source_is_a_job_for_each_architecture_and_one_for_all() {
     let graph = planned(Model::SelfHosted).graph;
     let packages = graph.jobs().filter(|(_, job)| job.kind == JobKind::Package);
-    let names: Vec<_> = packages.map(|(job, _)| graph.describe(job)).collect();
+    let names: Vec<String> = packages.map(|(job, _)| graph.describe(job)).collect();
     assert_eq!(
         names,
         [
@@ -121,4 +124,17 @@ fn what_cannot_be_resolved_is_told_with_the_reason() {
     let [(job, why)] = &planned.unresolvable[..] else { panic!("{:?}", planned.unresolvable) };
     assert_eq!(planned.graph.describe(*job), "lost for amd64");
     assert!(why.contains("build-depends on nowhere"), "{why}");
+}
+
+#[test]
+fn builds_for_other_architectures_want_twins_of_their_tools_and_a_compiler() {
+    let graph = planned(Model::SelfHosted).graph;
+    let wants = |what: &str| {
+        let (job, _) = graph.jobs().find(|(job, _)| graph.describe(*job) == what).unwrap();
+        graph.wants(job).iter().map(|on| graph.describe(*on)).collect::<Vec<_>>()
+    };
+    let toolchain = "toolchain gcc for arm64".to_owned();
+    assert_eq!(wants("gcc for arm64"), ["the base set of amd64".to_owned(), toolchain.clone()]);
+    assert_eq!(wants("gcc for amd64"), [""; 0]);
+    assert_eq!(needs(&graph, &toolchain), ["the base set of amd64"]);
 }

@@ -2,6 +2,7 @@
 
 use archmill_deb::Arch;
 use archmill_plan::graph::{Adjacency, Graph, Parts};
+use archmill_plan::predict::Traits;
 use archmill_plan::{ComponentId, Job, JobId, JobKind, TargetId};
 use proptest::prelude::*;
 
@@ -16,6 +17,7 @@ pub(crate) fn package(number: usize) -> Job {
         target: TargetId::default(),
         component: ComponentId::default(),
         kind: JobKind::Package,
+        traits: Traits { source_bytes: 1 << 20, installs: 10 },
     }
 }
 
