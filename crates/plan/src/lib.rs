@@ -11,6 +11,7 @@ pub mod ladder;
 mod moment;
 pub mod predict;
 pub mod rebuild;
+pub mod scheduler;
 
 pub use ids::{ComponentId, JobId, TargetId};
 pub use job::{Job, JobKind};

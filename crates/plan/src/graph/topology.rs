@@ -62,6 +62,11 @@ impl Graph {
         self.parts.needs.ids().zip(&self.parts.jobs)
     }
 
+    /// Another version of a job's source; what it needs stays.
+    pub(crate) fn set_version(&mut self, job: JobId, version: Box<str>) {
+        self.parts.jobs[job.index()].version = version;
+    }
+
     /// What a job is built for.
     pub fn target(&self, target: TargetId) -> &Arch {
         &self.parts.targets[target.index()]

@@ -62,8 +62,8 @@ impl Ladder {
     /// What to try after the last of `tried` failed; `None` if that is all that can be done.
     ///
     /// Never a rung that was tried, so every climb ends. Advice that cannot be followed leads to the next rung above in whose
-    /// favour the advice speaks: patience to the next patient one, a mode to the modes after it, what the farm does not
-    /// have to the upstream archive's package. That is also what remains when all advice has been followed.
+    /// favour the advice speaks: patience to the next patient one, a mode to the modes after it. Where there is none, a native
+    /// machine is tried, and then the upstream archive's package is taken.
     pub fn next(&self, tried: &[Rung], advice: Advice) -> Option<Rung> {
         let failed = *tried.last()?;
         let open = |rung: Rung| self.0.contains(&rung) && !tried.contains(&rung);
@@ -82,7 +82,8 @@ impl Ladder {
             }
             Advice::Beyond => None,
         };
-        next.or(import.filter(|import| open(*import)))
+        // What remains is a CPU that executes the target's programs, if the farm has one, and after that upstream's package.
+        next.or_else(|| first(&|rung| rung.mode == Mode::Native)).or(import.filter(|import| open(*import)))
     }
 }
 

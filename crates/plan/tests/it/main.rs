@@ -2,5 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod archive;
+mod farm;
 mod graphs;
+mod schedules;
+mod scheduling;
 mod world;
