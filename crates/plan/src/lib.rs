@@ -12,6 +12,7 @@ mod moment;
 pub mod predict;
 pub mod rebuild;
 pub mod scheduler;
+pub mod simulate;
 
 pub use ids::{ComponentId, JobId, TargetId};
 pub use job::{Job, JobKind};

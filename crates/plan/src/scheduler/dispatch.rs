@@ -1,5 +1,6 @@
 //! Gives free slots to jobs that are ready.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::event::{Action, BuildId};
@@ -10,6 +11,10 @@ use super::{Machine, Scheduler};
 use crate::ids::{JobId, TargetId};
 use crate::ladder::{Mode, Rung};
 use crate::moment::{Moment, millis};
+
+/// A job is urgent if its longest remaining path is more than one part in so many of what the farm has to do yet: predictions
+/// are wrong by a factor of two and more, and a path that is begun too late is the end of all.
+const URGENT: u64 = 4;
 
 /// A job that a machine could take next.
 #[derive(Clone, Copy)]
@@ -45,24 +50,38 @@ impl Scheduler {
 
     /// What a machine should take next: what a person asked for, else the first job of the group whose turn it is.
     fn best(&mut self, place: usize) -> Option<Candidate> {
+        let horizon = self.horizon();
         let mut best: Option<Candidate> = None;
         for target in 0..self.graph.targets().len() {
             for component in 0..self.graph.components().len() {
                 let Some(candidate) = self.best_of(place, target, component) else { continue };
-                let is_better = best.is_none_or(|best| {
-                    let urgent = (candidate.ready.prioritised, best.ready.prioritised);
-                    match urgent {
-                        (true, false) => true,
-                        (false, true) => false,
-                        _ => self.lanes.pass(candidate.group) < self.lanes.pass(best.group),
-                    }
-                });
+                let is_better = best.is_none_or(|best| self.comes_before(&candidate, &best, horizon));
                 if is_better {
                     best = Some(candidate);
                 }
             }
         }
         best
+    }
+
+    /// What a person asked for comes first; then what the end of all depends on, that with the longest path first; all
+    /// else in turns.
+    fn comes_before(&self, one: &Candidate, other: &Candidate, horizon: u64) -> bool {
+        let urgency = |of: &Candidate| {
+            let is_urgent = of.ready.to_end >= horizon / URGENT;
+            (of.ready.prioritised, is_urgent.then_some(of.ready.to_end))
+        };
+        match urgency(one).cmp(&urgency(other)) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal => self.lanes.pass(one.group) < self.lanes.pass(other.group),
+        }
+    }
+
+    /// How long the farm has to do yet if its slots are never idle, milliseconds.
+    fn horizon(&self) -> u64 {
+        let slots: u64 = self.machines.iter().map(|machine| u64::from(machine.kind.slots)).sum();
+        self.left / slots.max(1)
     }
 
     /// The first job of a group among those that a machine may take.

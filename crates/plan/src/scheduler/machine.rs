@@ -15,20 +15,14 @@ pub struct MachineId(pub u8);
 pub struct MachineKind {
     /// Its name, such as "x86_64".
     pub name: String,
+    /// Whether they are the x86-64 machines, on which alone a farm may have to do.
+    pub is_x86: bool,
     /// How many builds they run at a time.
     pub slots: u32,
     /// Targets whose programs their CPU executes; the one that packages for all are built for brings `all` with it.
     pub native: Vec<TargetId>,
     /// Targets that they build with QEMU.
     pub emulated: Vec<TargetId>,
-}
-
-impl MachineKind {
-    /// Whether it belongs to the x86-64 machines of a farm: those that emulate. One that has nothing to emulate and
-    /// executes `all` is one too.
-    pub(crate) fn is_x86(&self) -> bool {
-        !self.emulated.is_empty() || self.native.contains(&TargetId::default())
-    }
 }
 
 /// Where builds for other architectures than x86-64's run.

@@ -82,7 +82,11 @@ pub struct Scheduler {
     settings: Settings,
     policies: FxHashMap<JobId, Policy>,
     predictor: Predictor,
+    /// What each job is predicted to take, in the best mode that it may have.
+    usual: Vec<Duration>,
     paths: Paths,
+    /// What jobs that are not in a final state take together, milliseconds.
+    left: u64,
     entries: Vec<Entry>,
     lanes: Lanes,
     timers: Timers,
@@ -110,7 +114,9 @@ impl Scheduler {
         let machines = machines.into_iter().map(|kind| Machine { kind, used: 0 }).collect();
         let jobs: Vec<JobId> = graph.jobs().map(|(job, _)| job).collect();
         let mut scheduler = Self {
+            usual: Vec::new(),
             paths: Paths { to_end: Vec::new(), earliest_end: Vec::new() },
+            left: 0,
             lanes: Lanes::new(Vec::new()),
             timers: Timers::default(),
             running: FxHashMap::default(),
@@ -125,11 +131,11 @@ impl Scheduler {
             predictor,
             entries,
         };
-        scheduler.paths = scheduler.longest_paths();
-        scheduler.lanes = Lanes::new(scheduler.shares(shares.as_deref()));
         for (job, known) in known {
             scheduler.take_in(job, known);
         }
+        scheduler.predict_all();
+        scheduler.lanes = Lanes::new(scheduler.shares(shares.as_deref()));
         scheduler
     }
 
@@ -182,23 +188,28 @@ impl Scheduler {
         }
     }
 
-    /// What a job is predicted to take in the best mode that it may have.
-    fn usual(&self, job: JobId) -> Duration {
-        let of = self.graph.job(job);
-        if of.kind == JobKind::BaseSet {
-            return Duration::ZERO;
-        }
-        let rung = self.first_rung(job);
-        rung.map_or(Duration::ZERO, |rung| self.predictor.predict(&of.source, of.traits, of.target, rung))
+    /// Predicts anew what each job takes, and what follows from that.
+    fn predict_all(&mut self) {
+        let graph = &self.graph;
+        let usual = graph.jobs().map(|(job, of)| {
+            let rung = self.first_rung(job).filter(|_| of.kind != JobKind::BaseSet);
+            rung.map_or(Duration::ZERO, |rung| self.expected(job, rung))
+        });
+        let usual: Vec<Duration> = usual.collect();
+        self.paths = longest_paths(graph, |job| usual[job.index()]);
+        let is_left = |(entry, _): &(&Entry, &Duration)| !entry.state.is_final();
+        self.left = self.entries.iter().zip(&usual).filter(is_left).map(|(_, usual)| millis(*usual)).sum();
+        self.usual = usual;
     }
 
-    fn longest_paths(&self) -> Paths {
-        longest_paths(&self.graph, |job| self.usual(job))
+    /// What a job is predicted to take in the best mode that it may have.
+    fn usual(&self, job: JobId) -> Duration {
+        self.usual[job.index()]
     }
 
     fn reprioritise(&mut self) {
         self.predictor.fit();
-        self.paths = self.longest_paths();
+        self.predict_all();
         let paths = &self.paths;
         self.lanes.reorder(|job| millis(paths.to_end[job.index()]));
     }

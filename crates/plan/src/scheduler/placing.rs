@@ -107,6 +107,12 @@ impl Scheduler {
 
     /// Tells the jobs that need this one that there is nothing, or something, to wait for.
     fn settled(&mut self, job: JobId, settled: bool) {
+        let work = millis(self.usual(job));
+        if settled {
+            self.left -= work;
+        } else {
+            self.left += work;
+        }
         for &dependent in self.graph.needed_by(job) {
             let open = &mut self.entries[dependent.index()].open;
             let before = *open;
@@ -184,7 +190,7 @@ impl Scheduler {
         let (target, policy) = (self.graph.job(job).target, self.policy(job));
         let kinds = || self.machines.iter().map(|machine| &machine.kind);
         let native = |target: TargetId| {
-            kinds().any(|kind| kind.native.contains(&target) && (policy != Policy::X86Only || kind.is_x86()))
+            kinds().any(|kind| kind.native.contains(&target) && (policy != Policy::X86Only || kind.is_x86))
         };
         let emulated = policy != Policy::NativeOnly && kinds().any(|kind| kind.emulated.contains(&target));
         (native(target), emulated)

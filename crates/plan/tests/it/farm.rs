@@ -20,12 +20,24 @@ pub(crate) fn target(index: usize) -> TargetId {
 
 /// Machines for amd64 that emulate arm64.
 pub(crate) fn x86(slots: u32) -> MachineKind {
-    MachineKind { name: "x86_64".to_owned(), slots, native: vec![target(0)], emulated: vec![target(1)] }
+    MachineKind {
+        name: "x86_64".to_owned(),
+        is_x86: true,
+        slots,
+        native: vec![target(0)],
+        emulated: vec![target(1)],
+    }
 }
 
 /// Machines for arm64.
 pub(crate) fn arm(slots: u32) -> MachineKind {
-    MachineKind { name: "aarch64".to_owned(), slots, native: vec![target(1)], emulated: Vec::new() }
+    MachineKind {
+        name: "aarch64".to_owned(),
+        is_x86: false,
+        slots,
+        native: vec![target(1)],
+        emulated: Vec::new(),
+    }
 }
 
 /// Jobs that need each other as told, those named in `foreign` for arm64.

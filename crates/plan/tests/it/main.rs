@@ -6,4 +6,5 @@ mod farm;
 mod graphs;
 mod schedules;
 mod scheduling;
+mod simulations;
 mod world;
