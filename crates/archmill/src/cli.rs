@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Make the compiler of another architecture for this machine.
     Toolchain(ToolchainArgs),
+    /// Tell how long a rebuild of the farm would take, what it would cost, and on which fleet.
+    Simulate(SimulateArgs),
     /// Test for real what the host must provide, and say how to mend what is missing.
     Doctor(DoctorArgs),
     /// Print a completion script for a shell.
@@ -76,7 +78,7 @@ pub(crate) enum BuildTypeArg {
 }
 
 /// Where packages come from and where things are kept.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ArchiveArgs {
     /// Suite to build for (its updates and security suites are used as on Debian's build machines)
     #[arg(long, default_value = "trixie")]
@@ -405,6 +407,66 @@ pub(crate) struct ToolchainBuildArgs {
     /// Do not show the log while it is written
     #[arg(long, short = 'q')]
     pub(crate) quiet: bool,
+}
+
+/// Where builds of a farm run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyArg {
+    /// Where the CPU executes the target's programs.
+    NativeOnly,
+    /// Where they are predicted to be done sooner.
+    Hybrid,
+    /// On x86-64 machines.
+    X86Only,
+}
+
+/// What builds of a farm are made against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModelArg {
+    /// The upstream archive as it is.
+    AgainstUpstream,
+    /// The farm's own results as they come.
+    SelfHosted,
+}
+
+impl From<PolicyArg> for archmill_plan::scheduler::Policy {
+    fn from(policy: PolicyArg) -> Self {
+        match policy {
+            PolicyArg::NativeOnly => Self::NativeOnly,
+            PolicyArg::Hybrid => Self::Hybrid,
+            PolicyArg::X86Only => Self::X86Only,
+        }
+    }
+}
+
+impl From<ModelArg> for crate::farm::ModelConfig {
+    fn from(model: ModelArg) -> Self {
+        match model {
+            ModelArg::AgainstUpstream => Self::AgainstUpstream,
+            ModelArg::SelfHosted => Self::SelfHosted,
+        }
+    }
+}
+
+/// `archmill simulate`
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// farm.toml, with a [farm] [default: as for the other commands]
+    pub(crate) farm: Option<PathBuf>,
+    /// Machines by kind, such as x86_64=30,aarch64=15, in place of those of farm.toml
+    #[arg(long, value_name = "KIND=N,...")]
+    pub(crate) slots: Option<String>,
+    /// Where builds run, in place of what farm.toml says; several are compared
+    #[arg(long, value_enum)]
+    pub(crate) policy: Vec<PolicyArg>,
+    /// What builds are made against, in place of what farm.toml says
+    #[arg(long, value_enum)]
+    pub(crate) model: Option<ModelArg>,
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `archmill doctor`

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Deserialize;
 
+use crate::farm::FarmConfig;
+
 /// The file. Unknown keys are errors: a misspelt key that is silently ignored costs a night's rebuild.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct Config {
     /// Debian mirror, such as "http://deb.example.org/debian".
@@ -28,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) jobs: Option<usize>,
     /// Limits of every build.
     pub(crate) limits: LimitConfig,
+    /// Rebuilds of whole archives.
+    pub(crate) farm: Option<FarmConfig>,
 }
 
 /// `[limits]`: times such as "6h", sizes such as "8G".
@@ -68,10 +72,10 @@ fn parse(text: &str) -> anyhow::Result<Config> {
     toml::from_str(text).map_err(|error| anyhow::anyhow!("{error}{}", suggestion(error.message())))
 }
 
-/// For `unknown field `mirrror``: the key that was probably meant.
+/// For `unknown field `mirrror`` and `unknown variant `hybird``: what was probably meant.
 fn suggestion(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let Some(wrong) = quoted.next().filter(|_| message.starts_with("unknown field")) else {
+    let Some(wrong) = quoted.next().filter(|_| message.starts_with("unknown ")) else {
         return String::new();
     };
     quoted
@@ -96,6 +100,31 @@ mod tests {
     fn a_misspelt_key_is_an_error_that_names_the_right_one() {
         let error = format!("{:#}", parse("mirrror = \"x\"").unwrap_err());
         assert!(error.contains("mirrror") && error.contains("did you mean `mirror`?"), "{error}");
+    }
+
+    #[test]
+    fn keys_of_the_farm_are_looked_at_just_as_closely() {
+        for (wrong, right) in [
+            ("[farm]\npolcy = \"hybrid\"", "policy"),
+            ("[farm]\npolicy = \"hybird\"", "hybrid"),
+            ("[farm.machines.x86_64]\nslot = 3", "slots"),
+            ("[[farm.component]]\nname = \"x\"\narchitecture = []", "architectures"),
+        ] {
+            let error = format!("{:#}", parse(wrong).unwrap_err());
+            assert!(error.contains(&format!("did you mean `{right}`?")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_examples_are_read() {
+        for example in
+            [include_str!("../../../examples/farm.toml"), include_str!("../../../examples/apertis.toml")]
+        {
+            let farm = parse(example).unwrap().farm.unwrap();
+            assert!(!farm.component.is_empty() && !farm.machines.is_empty());
+            farm.settings().unwrap();
+            farm.world().unwrap();
+        }
     }
 
     #[test]

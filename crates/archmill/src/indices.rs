@@ -110,7 +110,8 @@ fn rules(archive: &ArchiveArgs, solve: &SolveArgs, host: Option<Arch>) -> CheckR
     }
 }
 
-fn of_suite(
+/// The packages of a suite for an architecture, and the texts of its source indices.
+pub(crate) fn of_suite(
     args: &ArchiveArgs,
     native: &Arch,
     foreign: &[Arch],

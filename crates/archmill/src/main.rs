@@ -4,6 +4,7 @@
 mod cli;
 mod commands;
 mod config;
+mod farm;
 mod indices;
 mod setup;
 mod ui;
@@ -27,6 +28,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Check(args) => commands::check::run(&args),
         cli::Command::Explain(args) => commands::explain::run(&args),
         cli::Command::Toolchain(args) => commands::toolchain::run(&args),
+        cli::Command::Simulate(args) => commands::simulate::run(&args),
         cli::Command::Doctor(args) => commands::doctor::run(&args),
         cli::Command::Completions { shell } => {
             clap_complete::generate(shell, &mut cli::Cli::command(), "archmill", &mut std::io::stdout());

@@ -8,5 +8,6 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod replay;
 pub(crate) mod shell;
+pub(crate) mod simulate;
 pub(crate) mod toolchain;
 pub(crate) mod verify;

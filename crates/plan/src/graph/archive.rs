@@ -31,6 +31,8 @@ pub struct Component<'s> {
     pub name: &'s str,
     /// Its source packages, the current versions of which are built.
     pub sources: &'s Sources,
+    /// Names of those that belong to it; all of them if `None`.
+    pub only: Option<&'s [String]>,
     /// Where its architecture-dependent packages are built.
     pub architectures: &'s [Arch],
 }
@@ -131,7 +133,10 @@ impl<'s> Planner<'s> {
             if arch != Arch::ALL && !of.architectures.contains(&arch) {
                 continue;
             }
-            for source in of.sources.current().filter(|source| builds_for(source, &arch)) {
+            let belongs = |source: &SourceStanza<'_>| {
+                of.only.is_none_or(|only| only.iter().any(|name| name == source.name))
+            };
+            for source in of.sources.current().filter(|source| builds_for(source, &arch) && belongs(source)) {
                 let id = JobId::new(self.jobs.len()).ok_or(GraphError::TooMany("jobs"))?;
                 by_source.entry(source.name).or_insert(id);
                 stanzas.push(source);
@@ -239,8 +244,8 @@ impl<'s> Planner<'s> {
     /// Which job makes each package of a universe; `None` where that is not the farm's.
     fn makers(&self, number: usize, universe: &Universe) -> Vec<Option<JobId>> {
         let all = &self.targets[0];
-        // Packages for all are built in roots of the first architecture.
-        let of_arch = if number == 0 { self.targets.get(1).unwrap_or(all) } else { &self.targets[number] };
+        let of_root = self.targets.iter().find(|target| target.arch == *universe.native());
+        let of_arch = of_root.unwrap_or(&self.targets[number]);
         let maker = |package: archmill_solve::PackageRef<'_>| {
             let (source, _) = package.source();
             let target = if package.architecture() == "all" { all } else { of_arch };

@@ -42,7 +42,14 @@ pub fn lower_bounds(graph: &Graph, machines: &[MachineKind], settings: &Settings
         native.iter().chain(emulated).min().copied().unwrap_or_default()
     };
     let paths = longest_paths(graph, shortest);
-    let work = |counts: &dyn Fn(JobId) -> bool| work(graph, machines, &narrow, counts);
+    let classes = classes(graph.targets().len(), machines);
+    let work = |counts: &dyn Fn(JobId) -> bool| {
+        let of_class = |(targets, machines): &(Vec<bool>, Vec<&MachineKind>)| {
+            let counts = |job: JobId| targets[graph.job(job).target.index()] && counts(job);
+            work(graph, machines, &narrow, &counts)
+        };
+        classes.iter().map(of_class).max().unwrap_or_default()
+    };
     let path = paths.critical();
     let of_lengths = (1..STAGES).map(|stage| {
         let length = path * stage / STAGES;
@@ -102,7 +109,7 @@ fn climb(job: JobId, ladder: &Ladder, truth: &Truth, width: u32) -> Duration {
 /// do by then is emulated, that with the smallest penalty first.
 fn work(
     graph: &Graph,
-    machines: &[MachineKind],
+    machines: &[&MachineKind],
     times: &[Times],
     counts: &dyn Fn(JobId) -> bool,
 ) -> Duration {
@@ -139,8 +146,14 @@ struct Pool {
 }
 
 impl Pools {
-    fn new(graph: &Graph, machines: &[MachineKind], times: &[Times], counts: &dyn Fn(JobId) -> bool) -> Self {
-        let groups = groups(graph.targets().len(), machines);
+    fn new(
+        graph: &Graph,
+        machines: &[&MachineKind],
+        times: &[Times],
+        counts: &dyn Fn(JobId) -> bool,
+    ) -> Self {
+        let not_x86 = machines.iter().filter(|kind| !kind.is_x86).map(|kind| kind.native.as_slice());
+        let groups = merge(graph.targets().len(), not_x86);
         let count = groups.iter().max().map_or(0, |last| last + 1);
         let mut pools = Self { native: (0..count).map(|_| Pool::default()).collect(), x86: (0.0, 0.0) };
         for kind in machines {
@@ -194,18 +207,31 @@ impl Pools {
     }
 }
 
-/// A group number for each target: machines that are not x86-64 and have a target in common make one group of theirs.
-fn groups(targets: usize, machines: &[MachineKind]) -> Vec<usize> {
-    let mut group: Vec<usize> = (0..targets).collect();
-    for kind in machines.iter().filter(|kind| !kind.is_x86) {
-        let merged: Vec<usize> = kind.native.iter().map(|target| group[target.index()]).collect();
+/// A number for each target: that of another one where a list has both.
+fn merge<'t>(targets: usize, lists: impl Iterator<Item = &'t [TargetId]>) -> Vec<usize> {
+    let mut number: Vec<usize> = (0..targets).collect();
+    for list in lists {
+        let merged: Vec<usize> = list.iter().map(|target| number[target.index()]).collect();
         if let Some(&first) = merged.iter().min() {
-            for of in &mut group {
+            for of in &mut number {
                 if merged.contains(of) {
                     *of = first;
                 }
             }
         }
     }
-    group
+    number
+}
+
+/// Targets and machines that have nothing to do with each other are slot classes of their own.
+fn classes(targets: usize, machines: &[MachineKind]) -> Vec<(Vec<bool>, Vec<&MachineKind>)> {
+    let lists: Vec<Vec<TargetId>> =
+        machines.iter().map(|kind| kind.native.iter().chain(&kind.emulated).copied().collect()).collect();
+    let number = merge(targets, lists.iter().map(Vec::as_slice));
+    let class = |of: usize| {
+        let is_in = |target: &TargetId| number[target.index()] == of;
+        let machines = machines.iter().zip(&lists).filter(|(_, list)| list.iter().any(is_in));
+        (number.iter().map(|&number| number == of).collect(), machines.map(|(kind, _)| kind).collect())
+    };
+    (0..targets).filter(|&of| number[of] == of).map(class).collect()
 }

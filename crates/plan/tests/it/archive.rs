@@ -54,7 +54,7 @@ fn packages(arch: &str) -> String {
 fn planned(model: Model) -> Planned {
     let sources = Sources::new(vec![IndexText::new(SOURCES, "test")]);
     let arches: [Arch; 2] = [Arch::AMD64, "arm64".parse().unwrap()];
-    let component = Component { name: "main", sources: &sources, architectures: &arches };
+    let component = Component { name: "main", sources: &sources, only: None, architectures: &arches };
     let mut planner = Planner::new(model, &[component]).unwrap();
     for target in planner.targets() {
         let of = if target == Arch::ALL { Arch::AMD64 } else { target.clone() };

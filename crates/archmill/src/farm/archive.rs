@@ -1,0 +1,114 @@
+//! What a farm builds: from the indices of a suite, or made up.
+
+use anyhow::{Context as _, bail};
+use archmill_deb::Arch;
+use archmill_plan::graph::{Component, Graph, Planned, Planner};
+use archmill_plan::scheduler::{Known, Standing};
+use archmill_plan::simulate::{MadeUp, MadeUpComponent};
+use archmill_plan::{JobId, JobKind};
+use archmill_solve::Sources;
+
+use super::machines::architectures;
+use super::{ComponentConfig, FarmConfig, ModelConfig};
+use crate::cli::ArchiveArgs;
+use crate::indices;
+
+/// The jobs of a farm.
+pub(crate) struct Archive {
+    pub(crate) graph: Graph,
+    /// What is known of them before anything is built.
+    pub(crate) known: Vec<(JobId, Known)>,
+}
+
+/// Makes the build graph. `archive` says where the indices come from; its suite counts if the farm names none.
+pub(crate) fn open(farm: &FarmConfig, archive: &ArchiveArgs) -> anyhow::Result<Archive> {
+    if farm.component.is_empty() {
+        bail!("the farm builds nothing; write [[farm.component]] with name and architectures into farm.toml");
+    }
+    let made_up = farm.component.iter().filter(|component| component.made_up.is_some()).count();
+    let mut opened = if made_up == farm.component.len() {
+        Archive { graph: make_up(farm)?, known: Vec::new() }
+    } else if made_up == 0 {
+        of_suite(farm, archive)?
+    } else {
+        bail!(
+            "some components of farm.toml are made up and others are not; a build graph has room for one kind"
+        );
+    };
+    opened.known.extend(disabled(farm, &opened.graph));
+    Ok(opened)
+}
+
+fn make_up(farm: &FarmConfig) -> anyhow::Result<Graph> {
+    let component = |component: &ComponentConfig| -> anyhow::Result<MadeUpComponent> {
+        Ok(MadeUpComponent {
+            name: component.name.clone(),
+            sources: component.made_up.unwrap_or(0),
+            architectures: arches(component)?,
+        })
+    };
+    let made_up = MadeUp {
+        seed: farm.world()?.seed,
+        components: farm.component.iter().map(component).collect::<anyhow::Result<_>>()?,
+        self_hosted: farm.model == ModelConfig::SelfHosted,
+    };
+    Ok(Graph::new(made_up.parts().context("the made-up archive is too large for a build graph")?))
+}
+
+fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs) -> anyhow::Result<Archive> {
+    let mut archive = archive.clone();
+    if let Some(suite) = &farm.suite {
+        archive.suite.clone_from(suite);
+    }
+    let lists: Vec<Vec<Arch>> = farm.component.iter().map(arches).collect::<anyhow::Result<_>>()?;
+    // Packages for all are built on amd64, as Debian does; in a farm without it on the first there is.
+    let arches = || lists.iter().flatten();
+    let native = arches().find(|arch| **arch == Arch::AMD64).or_else(|| arches().next());
+    let native = native.context("no component of farm.toml has an architecture")?;
+    let (universe, texts) = indices::of_suite(&archive, native, &[])?;
+    let sources = Sources::new(texts);
+    let components: Vec<Component<'_>> = farm
+        .component
+        .iter()
+        .zip(&lists)
+        .map(|(component, architectures)| component_of(component, architectures, &sources))
+        .collect::<anyhow::Result<_>>()?;
+    let mut planner = Planner::new(farm.model.into(), &components)?;
+    planner.solve(&Arch::ALL, &universe)?;
+    planner.solve(native, &universe)?;
+    drop(universe);
+    for target in planner.targets().iter().filter(|target| **target != Arch::ALL && *target != native) {
+        planner.solve(target, &indices::of_suite(&archive, target, &[])?.0)?;
+    }
+    let Planned { graph, unresolvable } = planner.finish();
+    let known = unresolvable.into_iter().map(|(job, why)| (job, Known::Unresolvable(why.into())));
+    Ok(Archive { graph, known: known.collect() })
+}
+
+fn component_of<'s>(
+    config: &'s ComponentConfig,
+    architectures: &'s [Arch],
+    sources: &'s Sources,
+) -> anyhow::Result<Component<'s>> {
+    for name in config.packages.iter().flatten() {
+        sources.find(name).with_context(|| {
+            format!("component {}: there is no source package {name:?} in the suite", config.name)
+        })?;
+    }
+    Ok(Component { name: &config.name, sources, only: config.packages.as_deref(), architectures })
+}
+
+/// The architectures of a component.
+fn arches(component: &ComponentConfig) -> anyhow::Result<Vec<Arch>> {
+    let names = architectures(&component.architectures)
+        .with_context(|| format!("component {} of farm.toml", component.name))?;
+    names.into_iter().map(|name| Ok(name.parse()?)).collect()
+}
+
+fn disabled(farm: &FarmConfig, graph: &Graph) -> Vec<(JobId, Known)> {
+    let packages = graph.jobs().filter(|(_, job)| job.kind == JobKind::Package);
+    let why = |source: &str| farm.packages.get(source)?.disabled.clone();
+    packages
+        .filter_map(|(id, job)| Some((id, Known::Standing(Standing::Disabled(why(&job.source)?.into())))))
+        .collect()
+}
