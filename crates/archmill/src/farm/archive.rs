@@ -73,7 +73,7 @@ fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs) -> anyhow::Result<Archive>
         .zip(&lists)
         .map(|(component, architectures)| component_of(component, architectures, &sources))
         .collect::<anyhow::Result<_>>()?;
-    let mut planner = Planner::new(farm.model.into(), &components)?;
+    let mut planner = Planner::new(farm.model.into(), &components)?.without_explanations();
     planner.solve(&Arch::ALL, &universe)?;
     planner.solve(native, &universe)?;
     drop(universe);
