@@ -23,10 +23,15 @@ for model in against-upstream self-hosted; do
     "$archmill" simulate examples/apertis.toml --model $model
 done
 
-sed '/^ladder/d; /^\[farm.machines/,$d' examples/apertis.toml > "$farm"
+{
+    sed '/^ladder/d; /^\[farm.machines/,$d' examples/apertis.toml
+    printf '[farm.machines.x86_64]\nslots = 30\n[farm.machines.aarch64]\nslots = 15\naarch32 = true\n'
+} > "$farm"
 for model in against-upstream self-hosted; do
+    printf '\n== its packages with twins, 45 x86-64 slots for all, %s\n' $model
+    "$archmill" simulate "$farm" --model $model --slots x86_64=45
     printf '\n== its packages with twins, 30 x86-64 and 15 arm64 slots, %s\n' $model
-    "$archmill" simulate "$farm" --model $model --slots x86_64=30,aarch64=15 \
+    "$archmill" simulate "$farm" --model $model \
         --policy native-only --policy hybrid --policy x86-only
 done
 

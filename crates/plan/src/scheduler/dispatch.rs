@@ -22,6 +22,8 @@ struct Candidate {
     ready: Ready,
     group: Group,
     rung: Rung,
+    /// Whether a machine that executes its target could take it as well.
+    is_lent: bool,
 }
 
 impl Scheduler {
@@ -64,12 +66,12 @@ impl Scheduler {
         best
     }
 
-    /// What a person asked for comes first; then what the end of all depends on, that with the longest path first; all
-    /// else in turns.
+    /// What a person asked for comes first; then what no other machine can do; of that what the end of all depends on, that
+    /// with the longest path first; all else in turns.
     fn comes_before(&self, one: &Candidate, other: &Candidate, horizon: u64) -> bool {
         let urgency = |of: &Candidate| {
             let is_urgent = of.ready.to_end >= horizon / URGENT;
-            (of.ready.prioritised, is_urgent.then_some(of.ready.to_end))
+            (of.ready.prioritised, !of.is_lent, is_urgent.then_some(of.ready.to_end))
         };
         match urgency(one).cmp(&urgency(other)) {
             Ordering::Greater => true,
@@ -108,11 +110,12 @@ impl Scheduler {
             let Some(ready) = self.lanes.peek(group, route, is_current) else { continue };
             let job = ready.job.0;
             let Some(rung) = self.rung_on(job, native) else { continue };
-            if route == Route::Either && !native && !self.is_sooner_here(job, rung, group) {
+            let is_lent = route == Route::Either && !native;
+            if is_lent && !self.is_sooner_here(job, rung, group) {
                 continue;
             }
             if best.is_none_or(|best| ready > best.ready) {
-                best = Some(Candidate { ready, group, rung });
+                best = Some(Candidate { ready, group, rung, is_lent });
             }
         }
         best
