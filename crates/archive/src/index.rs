@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::ArchiveError;
-use crate::fetch::{Expected, FetchError, Fetcher};
+use crate::fetch::{Expected, FetchError, Fetcher, rehash};
 use crate::keyring::Keyring;
 use crate::progress::Progress;
 use crate::repo::RepoSpec;
@@ -127,7 +127,7 @@ impl Archives<'_> {
         let Some(plain) = release.files.get(path) else { return Ok(None) };
         let target = self.folder.join("by-hash").join(&plain.sha256);
         let local = |source| ArchiveError::Local { path: target.clone(), source };
-        if fs::metadata(&target).is_ok_and(|meta| meta.len() == plain.size) {
+        if is_whole(&target, plain.size, &plain.sha256) {
             return Ok(Some(Index { path: target, sha256: plain.sha256.clone() }));
         }
         let compressed = [".xz", ".gz", ""].iter().find_map(|ending| {
@@ -178,6 +178,17 @@ impl Archives<'_> {
             .file(&format!("{base}/{name}"), target, expected, progress)
             .map_err(|source| fetch_error(spec, source))
     }
+}
+
+/// Whether an index in the cache is what it was when it was written: disks lose files in power cuts, and what is left of
+/// one must not decide which packages there are.
+fn is_whole(path: &Path, size: u64, sha256: &str) -> bool {
+    let hash = || -> io::Result<String> {
+        let mut hash = Sha256::new();
+        rehash(&mut fs::File::open(path)?, &mut hash, size)?;
+        Ok(hex::encode(hash.finalize()))
+    };
+    fs::metadata(path).is_ok_and(|meta| meta.len() == size) && hash().is_ok_and(|found| found == sha256)
 }
 
 /// Whether a Release file is that of the suite that was asked for; one that names none, and that of a flat

@@ -182,7 +182,7 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_memory: Option<String>,
     /// Most processes and threads at a time [default: half of what the kernel allows, at most 32768]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_processes: Option<u64>,
     /// Most disk space for the build, such as 20G
     #[arg(long, value_name = "SIZE")]
@@ -210,7 +210,7 @@ pub(crate) struct BuildArgs {
     pub(crate) no_check: bool,
     /// Parallel jobs [default: the number of processors]
     #[arg(long, short = 'j')]
-    pub(crate) jobs: Option<usize>,
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
     /// Folder for the results [default: ./NAME_VERSION_ARCH]
     #[arg(long, short = 'o', value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -400,7 +400,7 @@ pub(crate) struct ToolchainBuildArgs {
     pub(crate) limits: LimitArgs,
     /// Parallel jobs [default: the number of processors]
     #[arg(long, short = 'j')]
-    pub(crate) jobs: Option<usize>,
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
     /// Print the toolchain's description to standard output, and nothing else there
     #[arg(long)]
     pub(crate) json: bool,

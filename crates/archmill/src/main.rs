@@ -46,5 +46,8 @@ fn main() -> std::process::ExitCode {
 
 /// Errors that come from a phase of a build carry their class.
 fn code_of(error: &anyhow::Error) -> ExitCode {
+    if error.downcast_ref::<setup::WrongOption>().is_some() {
+        return ExitCode::Usage;
+    }
     error.downcast_ref::<archmill_build::job::JobError>().map_or(ExitCode::Other, |error| error.class.into())
 }

@@ -23,6 +23,16 @@ const TIME: &str = "24h";
 /// The kernel's own default of `pid_max` where there are few CPUs.
 const MOST_PROCESSES: u64 = 32768;
 
+/// An option with a value that it cannot have.
+#[derive(Debug)]
+pub(crate) struct WrongOption(pub(crate) &'static str);
+
+impl std::fmt::Display for WrongOption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
 /// What options and configuration say together.
 pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
     let config = load(args.config.as_deref())?;
@@ -36,8 +46,11 @@ pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
         security.trim_end_matches('/').clone_into(&mut mirror.security);
     }
     let mut repositories = Vec::new();
-    for text in config.repositories.iter().chain(&args.repositories) {
+    for text in &config.repositories {
         repositories.extend(repository(text)?);
+    }
+    for text in &args.repositories {
+        repositories.extend(repository(text).context(WrongOption("--repository"))?);
     }
     let setup = Setup {
         cache: args.cache.clone().or_else(|| config.cache.clone()).unwrap_or_else(default_cache),
@@ -69,7 +82,7 @@ fn repository(text: &str) -> anyhow::Result<Vec<RepoSpec>> {
 /// The architecture asked for, or this machine's.
 pub(crate) fn architecture(name: Option<&str>) -> anyhow::Result<&'static Architecture> {
     let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
-    Ok(archmill_emulate::find(name.unwrap_or(&machine))?)
+    archmill_emulate::find(name.unwrap_or(&machine)).context(WrongOption("--arch"))
 }
 
 /// The request of options alone.
@@ -102,23 +115,25 @@ pub(crate) fn request(source: &str, args: &ArchiveArgs, config: &Config) -> anyh
 /// Limits: options win over the file; times are scaled for emulation unless said outright.
 pub(crate) fn limits(args: &LimitArgs, config: &Config, emulated: bool) -> anyhow::Result<Limits> {
     let settings = &config.limits;
-    let time = |option: &Option<String>, setting: &Option<String>, default: &str| -> anyhow::Result<_> {
-        if let Some(text) = option {
-            return Ok(Some(duration(text)?));
-        }
-        let native = duration(setting.as_deref().unwrap_or(default))?;
-        Ok(Some(if emulated { native * PATIENCE } else { native }))
-    };
-    let bytes = |option: &Option<String>, setting: &Option<String>| {
-        option.as_ref().or(setting.as_ref()).map(|text| size(text)).transpose()
+    let time =
+        |name, option: &Option<String>, setting: &Option<String>, default: &str| -> anyhow::Result<_> {
+            if let Some(text) = option {
+                return Ok(Some(duration(text).context(WrongOption(name))?));
+            }
+            let native = duration(setting.as_deref().unwrap_or(default))?;
+            Ok(Some(if emulated { native * PATIENCE } else { native }))
+        };
+    let bytes = |name, option: &Option<String>, setting: &Option<String>| match option {
+        Some(text) => size(text).context(WrongOption(name)).map(Some),
+        None => setting.as_ref().map(|text| size(text)).transpose(),
     };
     Ok(Limits {
-        total: time(&args.max_time, &settings.time, TIME)?,
-        silence: time(&args.max_silence, &settings.silence, SILENCE)?,
-        memory: bytes(&args.max_memory, &settings.memory)?,
+        total: time("--max-time", &args.max_time, &settings.time, TIME)?,
+        silence: time("--max-silence", &args.max_silence, &settings.silence, SILENCE)?,
+        memory: bytes("--max-memory", &args.max_memory, &settings.memory)?,
         processes: args.max_processes.or(settings.processes).or_else(most_processes),
-        disk: bytes(&args.max_disk, &settings.disk)?,
-        log: bytes(&args.max_log, &settings.log)?.or(Some(1 << 30)),
+        disk: bytes("--max-disk", &args.max_disk, &settings.disk)?,
+        log: bytes("--max-log", &args.max_log, &settings.log)?.or(Some(1 << 30)),
     })
 }
 

@@ -287,7 +287,7 @@ impl Fetcher {
                 let from = if code == 200 { 0 } else { from };
                 Ok(Opened { reader: Box::new(response.into_body().into_reader()), from, whole })
             }
-            416 => self.open(url, 0),
+            416 if from > 0 => self.open(url, 0),
             status => Err(status_error(url, status)),
         }
     }
@@ -333,7 +333,7 @@ fn copy(
 }
 
 /// Hashes what is there already; too much of it is nothing.
-fn rehash(file: &mut fs::File, hash: &mut Sha256, most: u64) -> io::Result<u64> {
+pub(crate) fn rehash(file: &mut fs::File, hash: &mut Sha256, most: u64) -> io::Result<u64> {
     file.rewind()?;
     let mut buffer = vec![0; 1 << 16];
     let mut have = 0;

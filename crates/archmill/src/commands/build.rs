@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use archmill_build::classify::ExitCode;
 use archmill_build::job::{self, Draft, Hooks, JobError, Mode, Plan, Progress, Request, Session};
 use archmill_build::log::{Environment, Header, InstalledPackage, Kernel, LogWriter, Section, Sink};
@@ -12,7 +12,7 @@ use archmill_build::report::{Event, Reporter as _};
 use jiff::Timestamp;
 
 use crate::cli::BuildArgs;
-use crate::setup;
+use crate::setup::{self, WrongOption};
 use crate::ui::Terminal;
 
 /// Builds, and says how it went.
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
     request.options.clone_from(&args.build_options);
     request.no_check = args.no_check;
     if let Some(jobs) = args.jobs {
-        request.jobs = std::num::NonZeroUsize::new(jobs).context("--jobs must be 1 or more")?;
+        request.jobs = jobs;
     }
     let hooks = hooks(&args.hooks)?;
     let terminal = Terminal::new(args.quiet, args.json);
@@ -296,10 +296,13 @@ fn hooks(given: &[String]) -> anyhow::Result<Hooks> {
     let mut hooks = Hooks::default();
     for hook in given {
         let Some((phase, command)) = hook.split_once('=') else {
-            bail!("--hook {hook:?} is not PHASE=COMMAND")
+            return Err(anyhow!("{hook:?} is not PHASE=COMMAND").context(WrongOption("--hook")));
         };
         if !Hooks::PHASES.contains(&phase) {
-            bail!("--hook: there is no phase {phase:?}; there are {}", Hooks::PHASES.join(", "));
+            let phases = Hooks::PHASES.join(", ");
+            return Err(
+                anyhow!("there is no phase {phase:?}; there are {phases}").context(WrongOption("--hook"))
+            );
         }
         hooks.list.push((phase.to_owned(), command.to_owned()));
     }

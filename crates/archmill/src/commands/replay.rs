@@ -30,7 +30,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     let terminal = Terminal::new(args.quiet, args.json);
     let session = Session::open(setup, &terminal, setup::canceller())?;
-    let hooks = Hooks { list: recorded.request.hooks.clone() };
+    let hooks = Hooks { list: hooks_in_the_root(&recorded) };
     let output = Output { out: args.out.clone(), json: args.json, shell_on_failure: false };
     let (code, made) = build(&session, &request, &hooks, &output, &terminal, &|session, request, draft| {
         job::plan_of_record(session, request, &recorded, args.mirror.as_deref(), draft)
@@ -39,6 +39,17 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         compare(&recorded, &made);
     }
     Ok(code)
+}
+
+/// Hooks of the recorded build, without those that ran on its host: a record may be anybody's, and reading one must not
+/// run commands here.
+fn hooks_in_the_root(recorded: &BuildRecord) -> Vec<(String, String)> {
+    let (on_host, in_root): (Vec<_>, Vec<_>) =
+        recorded.request.hooks.iter().cloned().partition(|(phase, _)| phase.starts_with("host-"));
+    for (phase, command) in on_host {
+        eprintln!("archmill: a hook that the record has for its host is not run here: {phase}={command}");
+    }
+    in_root
 }
 
 /// Says whether the packages are the same to the bit; .changes and .buildinfo hold the time of the build.

@@ -1,6 +1,6 @@
 //! `archmill toolchain`
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use archmill_build::classify::ExitCode;
 use archmill_build::job::Session;
 use archmill_build::toolchain::{self, Made, Order, ToolchainError};
@@ -23,14 +23,13 @@ fn build(args: &ToolchainBuildArgs) -> anyhow::Result<ExitCode> {
     }
     let (setup, config) = setup::setup(&args.archive)?;
     let common = setup::request(&args.source, &args.archive, &config)?;
-    let jobs = args.jobs.map(|jobs| jobs.try_into().context("--jobs must be 1 or more")).transpose()?;
     let terminal = Terminal::new(args.quiet, args.json);
     let session = Session::open(setup, &terminal, setup::canceller())?;
     let order = Order {
         source: args.source.clone(),
         suite: args.archive.suite.clone(),
         arch: setup::architecture(Some(&args.target))?,
-        jobs: jobs.unwrap_or(common.jobs),
+        jobs: args.jobs.unwrap_or(common.jobs),
         limits: setup::limits(&args.limits, &config, false)?,
     };
     let made = toolchain::make(&session, &order).map_err(|error| match error {

@@ -47,14 +47,14 @@ const KNOWN: &[(&str, &str)] = &[
 const ASK: &str =
     "mkdir -p /tmp/asked; cd /tmp/asked; q() { echo \"== $1\"; ( eval \"$2\" ) 2>&1 </dev/null; echo; }\n";
 
-fn answers(folder: &Path, script: &str, mode: &str, more: &[&str]) -> Vec<(String, String)> {
+fn answers(folder: &Path, script: &str, mode: &str, options: &[&str]) -> Vec<(String, String)> {
     let own = folder.join(mode);
     std::fs::create_dir(&own).unwrap();
     let mut tree = Tree::new("asked", "true");
     tree.needs =
         "debhelper-compat (= 13), python3, pkgconf, gawk, gcc-14-plugin-dev, zlib1g-dev, libtool-bin";
     let source = tree.write(&own);
-    let before = [&["shell", &source, "--arch", "arm64", "--mode", mode, "--no-source"], more].concat();
+    let before = [&["shell", &source, "--arch", "arm64", "--mode", mode, "--no-source"], options].concat();
     let script = format!("{ASK}{script}");
     let (output, _) = archmill_in_step(&before, "trixie", &["--", "sh", "-c", &script], &own);
     assert!(output.status.success(), "{}", said(&output));

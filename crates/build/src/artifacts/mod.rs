@@ -140,6 +140,9 @@ pub struct Contents {
     pub listing: String,
 }
 
+/// Bytes of a list that go into the log: a small package can have millions of members.
+const LONGEST_LISTING: usize = 16 << 20;
+
 /// Checks owners and architecture of a package, and lists it.
 pub fn check_package(path: &Path, arch: &str) -> Result<Contents, ArtifactError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -154,7 +157,7 @@ pub fn check_package(path: &Path, arch: &str) -> Result<Contents, ArtifactError>
         let (found, wanted) = (found.to_owned(), arch.to_owned());
         return Err(ArtifactError::Architecture { package: name, found, wanted });
     }
-    let mut listing = String::new();
+    let (mut listing, mut left_out) = (String::new(), 0_u64);
     let mut data = reader.data().map_err(|error| bad(error.to_string()))?;
     for member in data.entries().map_err(|error| bad(error.to_string()))? {
         let member = member.map_err(|error| bad(error.to_string()))?;
@@ -165,7 +168,14 @@ pub fn check_package(path: &Path, arch: &str) -> Result<Contents, ArtifactError>
             let path = path.trim_start_matches("./").to_owned();
             return Err(ArtifactError::Owner { package: name, path, uid, gid });
         }
-        let _ = writeln!(listing, "{line}");
+        if listing.len() + line.len() <= LONGEST_LISTING {
+            let _ = writeln!(listing, "{line}");
+        } else {
+            left_out += 1;
+        }
+    }
+    if left_out > 0 {
+        let _ = writeln!(listing, "... and {left_out} more");
     }
     Ok(Contents { control, listing })
 }

@@ -24,6 +24,10 @@ use crate::record::{
 
 const BUILD_FOLDER: &str = "/build/reproducible-path";
 const SMALL: u64 = 16 << 20;
+/// The build record among the results.
+const RECORD: &str = "build-record.json";
+/// How names of logs end.
+const LOG_ENDING: &str = ".build";
 
 /// A build that ran to its end, well or not.
 #[derive(Debug)]
@@ -208,7 +212,7 @@ impl<'a> Progress<'a> {
             artifacts,
             warnings: std::mem::take(&mut self.warnings),
         };
-        crate::record::write(&record, &self.out.join("build-record.json")).during(Phase::Host)?;
+        crate::record::write(&record, &self.out.join(RECORD)).during(Phase::Host)?;
         Ok(record)
     }
 }
@@ -450,6 +454,10 @@ fn collect(
     let list = artifacts::listed(changes, &text).during(Phase::Artifacts)?;
     let all = std::iter::once(changes.as_str()).chain(list.files.iter().map(|file| file.name.as_str()));
     for name in all {
+        if name == RECORD || name.ends_with(LOG_ENDING) {
+            let message = format!("{changes} names {name}, and files of that name are archmill's own");
+            return Err(JobError::new(Phase::Artifacts, message));
+        }
         copy_out(sandbox, name, &progress.out)?;
     }
     let artifacts = artifacts::verify(&progress.out, changes, &list).during(Phase::Artifacts)?;
@@ -471,6 +479,7 @@ fn collect(
         check_traces(session, plan, &packages, progress)?;
     }
     for name in packages {
+        session.check_cancelled(Phase::Artifacts)?;
         let contents = artifacts::check_package(&progress.out.join(&name), request.arch.debian)
             .during(Phase::Artifacts)?;
         progress.log(|log| log.subheading(&name))?;

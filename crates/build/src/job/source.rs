@@ -239,6 +239,10 @@ fn tree_record(changelog: &str, control: &str) -> Result<SourceRecord, String> {
         )
     };
     let (package, rest) = first.split_once(" (").ok_or_else(heading)?;
+    // It becomes part of the names of files and folders.
+    if !archmill_deb::relation::is_package_name(package) {
+        return Err(format!("debian/changelog: {package:?} is not a name that a package can have"));
+    }
     let (version, _) = rest.split_once(')').ok_or_else(heading)?;
     let version: Version = version.parse().map_err(|error| format!("debian/changelog: {error}"))?;
     let mut paragraphs = stanzas(control);

@@ -29,6 +29,14 @@ pub enum RecordError {
         /// What is wrong, with line and column.
         source: serde_json::Error,
     },
+    /// A name or a hash that would lead somewhere else.
+    #[error("{name} is not as archmill wrote it: {what}; it was edited or damaged")]
+    Edited {
+        /// Where the text came from.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
     /// Written by a later archmill.
     #[error(
         "{name} is a build record of format version {found}, and this archmill reads up to {FORMAT_VERSION}; \
@@ -54,7 +62,31 @@ pub fn parse(text: &str, name: &str) -> Result<BuildRecord, RecordError> {
     if format_version > FORMAT_VERSION {
         return Err(RecordError::TooNew { name: name.to_owned(), found: format_version });
     }
-    serde_json::from_str(text).map_err(malformed)
+    let edited = |what| RecordError::Edited { name: name.to_owned(), what };
+    check_hashes(&serde_json::from_str(text).map_err(malformed)?).map_err(edited)?;
+    let record: BuildRecord = serde_json::from_str(text).map_err(malformed)?;
+    if let Some(source) = &record.inputs.source {
+        let mut files = std::iter::once(&source.dsc).chain(&source.files);
+        if let Some(file) = files.find(|file| !archmill_deb::is_plain_name(&file.name)) {
+            return Err(edited(format!("{:?} is not the name of a file of a source package", file.name)));
+        }
+    }
+    Ok(record)
+}
+
+/// Hashes are names of files in the cache.
+fn check_hashes(value: &serde_json::Value) -> Result<(), String> {
+    let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match value {
+        serde_json::Value::Object(fields) => fields.iter().try_for_each(|(key, value)| match value {
+            serde_json::Value::String(text) if key == "sha256" && !is_hash(text) => {
+                Err(format!("{text:?} is not a SHA-256"))
+            }
+            value => check_hashes(value),
+        }),
+        serde_json::Value::Array(values) => values.iter().try_for_each(check_hashes),
+        _ => Ok(()),
+    }
 }
 
 /// Reads the build record in `path`.

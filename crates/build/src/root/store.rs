@@ -99,6 +99,12 @@ impl LayerStore {
             serde_json::to_vec_pretty(info).map_err(|error| at("write", &description)(error.into()))?;
         fs::write(&description, json).map_err(at("write", &description))?;
         let target = self.path(&info.key);
+        // Whoever makes a layer found none: what is there has lost its description, in a power cut for instance. It goes the
+        // way of the working folder.
+        if target.exists() {
+            let damaged = folder.with_file_name("damaged");
+            fs::rename(&target, &damaged).map_err(at("move a damaged layer from", &target))?;
+        }
         fs::rename(folder, &target).map_err(at("move a finished layer to", &target))
     }
 }
@@ -120,6 +126,24 @@ mod tests {
         assert_ne!(one, key(Some("p"), &[a.clone(), b.clone()], "arm64"));
         assert_ne!(one, key(None, &[a.clone(), b], "armhf"));
         assert_ne!(one, key(None, &[a], "arm64"));
+    }
+
+    #[test]
+    fn a_layer_without_description_is_made_again() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (layers, work) = (tmp.path().join("layers"), tmp.path().join("work"));
+        fs::create_dir_all(&layers).unwrap();
+        let store = LayerStore::new(layers);
+        let info =
+            LayerInfo { key: "k".into(), parent: None, parts: vec!["tree".to_owned()], packages: vec![] };
+        for _ in 0..2 {
+            fs::create_dir_all(work.join("layer/tree")).unwrap();
+            store.put(&work.join("layer"), &info).unwrap();
+            assert!(store.get("k").is_some());
+            fs::write(store.path("k").join("layer.json"), "").unwrap();
+            assert!(store.get("k").is_none());
+            fs::remove_dir_all(&work).unwrap();
+        }
     }
 
     #[test]
