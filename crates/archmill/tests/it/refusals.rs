@@ -16,7 +16,7 @@ const NOBODY: &str = "http://127.0.0.1:1/debian";
 
 #[test]
 fn an_unknown_architecture_or_suite_is_answered_with_the_nearest() {
-    refused(&["build", "dash", "--mirror", NOBODY, "--arch", "arm46"], 1, &["arm46", "arm64"]);
+    refused(&["build", "dash", "--mirror", NOBODY, "--arch", "arm46"], 2, &["arm46", "arm64"]);
     refused(&["build", "dash", "--mirror", NOBODY, "--suite", "trixi"], 4, &["did you mean trixie?"]);
 }
 
@@ -29,11 +29,11 @@ fn a_mirror_that_does_not_answer_is_named() {
 fn options_that_make_no_sense_are_refused() {
     refused(
         &["build", "dash", "--mirror", NOBODY, "--hook", "after=true"],
-        1,
+        2,
         &["there is no phase \"after\"", "post-build"],
     );
-    refused(&["build", "dash", "--mirror", NOBODY, "--jobs", "0"], 1, &["--jobs must be 1 or more"]);
-    refused(&["build", "dash", "--mirror", NOBODY, "--max-memory", "much"], 1, &["much"]);
+    refused(&["build", "dash", "--mirror", NOBODY, "--jobs", "0"], 2, &["--jobs must be 1 or more"]);
+    refused(&["build", "dash", "--mirror", NOBODY, "--max-memory", "much"], 2, &["much"]);
 }
 
 #[test]

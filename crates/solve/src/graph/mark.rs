@@ -112,7 +112,8 @@ impl Marker {
             if self.is_chosen(package) {
                 return Err(None);
             }
-            self.refused[package as usize] = self.stamp;
+            // What the base refuses stays refused for the next request.
+            self.refused[package as usize] = self.refused[package as usize].max(self.stamp);
             self.refused_by[package as usize] = 0;
         }
         let mut next_deferred = 0;

@@ -136,3 +136,37 @@ proptest! {
         }
     }
 }
+
+/// A source's conflicts go with it; what a package of the base breaks stays refused.
+#[test]
+fn what_the_base_breaks_stays_refused_after_a_source_that_conflicts_with_it() {
+    let text = stanzas("d=1 arm64 provides v\n");
+    let essential = "Package: a\nVersion: 1\nArchitecture: arm64\nEssential: yes\nBreaks: v\n\n";
+    let text = format!("{essential}{text}");
+    let universe =
+        Universe::new(vec![IndexText::new(text, "suite")], &arch("arm64"), &[arch("armhf")]);
+    let field = |field: &str| {
+        let stanza = format!("Package: s\nVersion: 1\nArchitecture: any\n{field}\n");
+        Sources::new(vec![IndexText::new(stanza, "sources")])
+    };
+    let rules = CheckRules {
+        host: None,
+        profiles: vec![],
+        kinds: BuildKinds::FULL,
+        base: Base { essential: true, ..Base::default() },
+        alternatives: Alternatives::First,
+        versions: Versions::Any,
+    };
+    let mut checker = Checker::new(&universe, rules).unwrap();
+    let expected = [
+        ("Build-Depends: v", Verdict::NotInstallable),
+        ("Build-Conflicts: v", Verdict::Installable),
+        ("Build-Depends: v", Verdict::NotInstallable),
+        ("Build-Depends: d (= 1)", Verdict::NotInstallable),
+    ];
+    for (text, verdict) in expected {
+        for source in field(text).current() {
+            assert_eq!(checker.check(&source), verdict, "{text}");
+        }
+    }
+}
