@@ -107,7 +107,7 @@ pub(crate) struct ArchiveArgs {
     /// Accept repositories without a valid signature (anybody on the way may have changed them)
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
-    /// Suite to take QEMU from [default: bookworm, whose QEMU is the fastest, else the newest that there is]
+    /// Suite to take QEMU from [default: the newest that works]
     #[arg(long, value_name = "SUITE")]
     pub(crate) qemu_suite: Option<String>,
     /// CPU that QEMU emulates [default: the fastest that is faithful]

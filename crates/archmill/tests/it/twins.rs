@@ -41,10 +41,6 @@ const KNOWN: &[(&str, &str)] = &[
         "size and time of a program are all that is looked at when it starts; only root can",
     ),
     ("/dev", "the folders of the twins"),
-    (
-        "closed standard input",
-        "QEMU 7.2 takes a program's descriptor that is 0 for none and leaves it open: an emulated program reads itself",
-    ),
 ];
 
 /// The part of both scripts before the questions: a question is a name and commands.

@@ -18,7 +18,7 @@ use crate::record::{Emulator, EmulatorDeb};
 use crate::report::Event;
 use crate::root::tasks::{UnpackArgs, UnpackJob};
 
-/// How long a choice stands before the suites are asked again.
+/// How long a choice stands before newer suites are asked again.
 const STANDS: Duration = Duration::from_hours(24);
 
 /// An emulator in the cache.
@@ -43,11 +43,11 @@ impl Chosen {
     }
 }
 
-/// The emulator for `arch`: the one chosen lately, or the first that is to be had.
+/// The emulator for `arch`: the one chosen lately, or the newest that is to be had.
 pub(super) fn choose(session: &Session<'_>, arch: &Architecture) -> Result<Chosen, JobError> {
     let wanted = session.setup.qemu_suite.as_deref();
     let remembered =
-        session.folder("lists").join(format!("qemu-{}-{}.json", arch.qemu, wanted.unwrap_or("usual")));
+        session.folder("lists").join(format!("qemu-{}-{}.json", arch.qemu, wanted.unwrap_or("newest")));
     let fresh = fs::metadata(&remembered)
         .and_then(|meta| meta.modified())
         .is_ok_and(|time| SystemTime::now().duration_since(time).is_ok_and(|age| age < STANDS));

@@ -143,8 +143,7 @@ fn what_the_base_breaks_stays_refused_after_a_source_that_conflicts_with_it() {
     let text = stanzas("d=1 arm64 provides v\n");
     let essential = "Package: a\nVersion: 1\nArchitecture: arm64\nEssential: yes\nBreaks: v\n\n";
     let text = format!("{essential}{text}");
-    let universe =
-        Universe::new(vec![IndexText::new(text, "suite")], &arch("arm64"), &[arch("armhf")]);
+    let universe = Universe::new(vec![IndexText::new(text, "suite")], &arch("arm64"), &[arch("armhf")]);
     let field = |field: &str| {
         let stanza = format!("Package: s\nVersion: 1\nArchitecture: any\n{field}\n");
         Sources::new(vec![IndexText::new(stanza, "sources")])

@@ -25,8 +25,7 @@ q 'empty argv' './start /bin/true; ./start /bin/pwd; ./start /bin/sh; ./start /u
 q 'long arguments' 'x=$(head -c 130000 /dev/zero | tr "\0" x); /bin/echo $x | wc -c; sh -c "echo \${#1}" sh $x; make -f /dev/null V=$x 2>&1 | head -c 60; seq 1 20000 | xargs -n 20000 /bin/echo | sha256sum; seq 1 300000 | xargs echo | wc'
 q 'large environment' 'i=0; while [ $i -lt 3000 ]; do export V$i=value$i; i=$((i+1)); done; env | wc -l; env | sort | sha256sum; perl -e "print scalar keys %ENV"; bash -c "echo \$V2999; export -p | wc -l"; ./start /bin/true | tail -3'
 q 'no environment' 'env -i env; env -i FOO=1 env; env -i /bin/bash -c "echo \$HOSTTYPE; export -p"; env -i /bin/sh -c env; env -i perl -e "print %ENV"'
-q 'closed standard input' '(exec 0<&-; cat; echo $?)'
-q 'closed descriptors' '(exec 0<&-; cat /etc/hostname; sort </etc/hostname); (exec 1>&-; echo x; /bin/echo x; echo $? >&2); (exec 2>&-; cat /nosuch; echo $?); (exec 0<&- 1>&- 2>&-; cat /etc/hostname >o1; perl -e "open F, q(>), q(o2); print F fileno(F)"; make -v >o3; gcc -v 2>o4; bash -c "echo 1 >o5"); cat o1 o2 o5; head -1 o3; tail -1 o4'
+q 'closed descriptors' '(exec 0<&-; cat; echo $?; cat /etc/hostname; sort </etc/hostname); (exec 1>&-; echo x; /bin/echo x; echo $? >&2); (exec 2>&-; cat /nosuch; echo $?); (exec 0<&- 1>&- 2>&-; cat /etc/hostname >o1; perl -e "open F, q(>), q(o2); print F fileno(F)"; make -v >o3; gcc -v 2>o4; bash -c "echo 1 >o5"); cat o1 o2 o5; head -1 o3; tail -1 o4'
 q 'open descriptors' 'ls /proc/self/fd; bash -c "exec 9</etc/passwd; ls /proc/self/fd"; perl -e "opendir D, q(/dev/fd); print join q(,), sort grep /\d/, readdir D"; sh -c "ls /dev/fd/ 3</dev/null"'
 printf '#!/usr/bin/perl -w\nprint "$0 $^X @ARGV\\n";\n' >s.pl
 printf '#!/bin/sh -e\necho "$0 $@"; false; echo not\n' >s.sh
