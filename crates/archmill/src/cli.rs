@@ -209,7 +209,7 @@ pub(crate) struct BuildArgs {
     #[arg(long)]
     pub(crate) no_check: bool,
     /// Parallel jobs [default: the number of processors]
-    #[arg(long, short = 'j')]
+    #[arg(long, short = 'j', value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
     /// Folder for the results [default: ./NAME_VERSION_ARCH]
     #[arg(long, short = 'o', value_name = "DIR")]
@@ -399,7 +399,7 @@ pub(crate) struct ToolchainBuildArgs {
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
     /// Parallel jobs [default: the number of processors]
-    #[arg(long, short = 'j')]
+    #[arg(long, short = 'j', value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
     /// Print the toolchain's description to standard output, and nothing else there
     #[arg(long)]
@@ -478,6 +478,11 @@ pub(crate) struct DoctorArgs {
     /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A number of jobs, in other words than those of the integer type.
+fn jobs(value: &str) -> Result<std::num::NonZeroUsize, String> {
+    value.parse().map_err(|_| "a number of 1 or more is needed".to_owned())
 }
 
 #[cfg(test)]

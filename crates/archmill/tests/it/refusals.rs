@@ -32,7 +32,7 @@ fn options_that_make_no_sense_are_refused() {
         2,
         &["there is no phase \"after\"", "post-build"],
     );
-    refused(&["build", "dash", "--mirror", NOBODY, "--jobs", "0"], 2, &["--jobs must be 1 or more"]);
+    refused(&["build", "dash", "--mirror", NOBODY, "--jobs", "0"], 2, &["--jobs", "1 or more"]);
     refused(&["build", "dash", "--mirror", NOBODY, "--max-memory", "much"], 2, &["much"]);
 }
 
