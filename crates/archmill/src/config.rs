@@ -3,6 +3,7 @@
 //! Read from `--config`, else `~/.config/archmill/farm.toml`, else `/etc/archmill/farm.toml`; none is
 //! fine too. An option on the command line wins over the file.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -27,7 +28,7 @@ pub(crate) struct Config {
     /// Suite to take QEMU from.
     pub(crate) qemu_suite: Option<String>,
     /// Parallel jobs of a build.
-    pub(crate) jobs: Option<usize>,
+    pub(crate) jobs: Option<NonZeroUsize>,
     /// Limits of every build.
     pub(crate) limits: LimitConfig,
     /// Rebuilds of whole archives.
@@ -131,6 +132,7 @@ mod tests {
     fn every_key_is_read() {
         let config =
             parse("mirror = \"http://deb.example.org/debian\"\njobs = 4\n[limits]\ntime = \"6h\"\n").unwrap();
-        assert_eq!((config.jobs, config.limits.time.as_deref()), (Some(4), Some("6h")));
+        assert_eq!((config.jobs, config.limits.time.as_deref()), (NonZeroUsize::new(4), Some("6h")));
+        assert!(parse("jobs = 0\n").is_err());
     }
 }

@@ -87,7 +87,7 @@ pub(crate) fn architecture(name: Option<&str>) -> anyhow::Result<&'static Archit
 
 /// The request of options alone.
 pub(crate) fn request(source: &str, args: &ArchiveArgs, config: &Config) -> anyhow::Result<Request> {
-    let jobs = config.jobs.and_then(NonZeroUsize::new).or_else(|| std::thread::available_parallelism().ok());
+    let jobs = config.jobs.or_else(|| std::thread::available_parallelism().ok());
     Ok(Request {
         source: source.to_owned(),
         suite: args.suite.clone(),
