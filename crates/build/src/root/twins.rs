@@ -10,13 +10,18 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use archmill_dispatch::{Entry, PREFIX, Rule, Table};
-use archmill_emulate::twins::{Condition, Twin};
+use archmill_emulate::twins::Twin;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use self::machine::{MACHINES, Machine, machine, places, redirect};
+use self::rules::{common_rules, globs, matches, means, rules};
 use super::manifest::{Kind, Manifest};
 use super::{elf, restring};
+
+mod machine;
+mod rules;
 
 /// Bump when the way this folder is made changes.
 pub const FORMAT: u32 = 9;
@@ -42,46 +47,7 @@ pub struct LayArgs {
 
 /// A layer for the root, below the folder of twins.
 pub const LINKS: &str = "links";
-/// An architecture that this machine executes: where its programs look for libraries, and where those of twins are.
-struct Machine {
-    arch: &'static str,
-    triplet: &'static str,
-    /// Below the prefix.
-    libraries: &'static str,
-    /// Paths in programs, and what they become: of the same length.
-    folders: [(&'static [u8], &'static [u8]); 3],
-    loader: &'static str,
-}
 
-const MACHINES: [Machine; 2] = [
-    Machine {
-        arch: "amd64",
-        triplet: "x86_64-linux-gnu",
-        libraries: "usr/lib/amd64",
-        folders: [
-            (b"/usr/lib/x86_64-linux-gnu", b"/dev/.twins/usr/lib/amd64"),
-            (b"/lib/x86_64-linux-gnu", b"/dev/.twins/lib/amd64"),
-            (b"", b""),
-        ],
-        loader: "ld-linux-x86-64.so.2",
-    },
-    Machine {
-        arch: "i386",
-        triplet: "i386-linux-gnu",
-        libraries: "usr/lib/i32",
-        folders: [
-            (b"/usr/lib/i386-linux-gnu", b"/dev/.twins/usr/lib/i32"),
-            (b"/lib/i386-linux-gnu", b"/dev/.twins/lib/i32"),
-            // The kernel starts these, and finds the dynamic linker by the path in the program.
-            (b"/lib/ld-linux.so.2\0", b"/dev/.twins/ld.so2\0"),
-        ],
-        loader: "ld-linux.so.2",
-    },
-];
-
-fn machine(arch: &str) -> &'static Machine {
-    MACHINES.iter().find(|machine| machine.arch == arch).unwrap_or(&MACHINES[0])
-}
 /// The name by which a program looks for itself leads to one that leads to the program that it stands for.
 const ITSELF: &[u8] = b"/proc/self/exe\0";
 
@@ -147,17 +113,6 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
     let path = args.folder.join("table");
     std::fs::write(&path, table.encode()).map_err(at("write", &path))?;
     Ok(Value::from(table.entries.len()))
-}
-
-/// When no twin runs.
-fn common_rules() -> Vec<Rule> {
-    // Libraries that are to be loaded into a program are the target's; of the others the dynamic linker tells of
-    // libraries and of the processor.
-    let variables =
-        ["LD_PRELOAD", "LD_AUDIT", "LD_TRACE_LOADED_OBJECTS", "LD_DEBUG", "LD_SHOW_AUXV", "LD_PROFILE"];
-    let set = variables.map(|name| Rule::VariableSet(name.to_owned())).into_iter();
-    // What the kernel tells a process of itself is in part about the emulator, which has its own answers.
-    set.chain([Rule::ArgumentStarts("/proc/self/".to_owned())]).collect()
 }
 
 /// A file of a package in the root.
@@ -399,10 +354,8 @@ impl Layer<'_> {
     /// Gives strings that name this machine the text that they have in the target's program.
     fn restring(&mut self, bytes: &mut [u8], path: &Path) -> bool {
         let strings = self.args.twins.iter().flat_map(|(twin, _)| &twin.strings);
-        let concerned = strings
-            .filter(|(file, ..)| globs(std::slice::from_ref(file)).iter().any(|glob| matches(glob, path)));
         let mut changed = false;
-        for (_, from, to) in concerned {
+        for (_, from, to) in strings.filter(|(file, ..)| means(file, path)) {
             if restring::replace(bytes, from, to) {
                 self.met.insert(from.clone());
                 changed = true;
@@ -443,9 +396,7 @@ impl Layer<'_> {
             let path = below_prefix(&entry.program);
             let needs =
                 twins.iter().filter(|(twin, _)| twin.package == *package).flat_map(|(twin, _)| &twin.needs);
-            let mut needed = needs.filter(|(program, _)| {
-                globs(std::slice::from_ref(program)).iter().any(|glob| matches(glob, path))
-            });
+            let mut needed = needs.filter(|(program, _)| means(program, path));
             needed.all(|(_, file)| is_there(file))
         });
         for rule in self.entries.iter_mut().flat_map(|(_, entry)| &mut entry.rules) {
@@ -494,31 +445,9 @@ fn needed(known: &mut HashMap<PathBuf, Vec<String>>, path: PathBuf) -> Vec<Strin
     known.entry(path).or_insert_with_key(read).clone()
 }
 
-/// Overwrites paths of library folders; tells whether there were any.
-fn redirect(bytes: &mut [u8], machine: &Machine, more: &[(String, String)]) -> bool {
-    let mut changed = false;
-    let more = more.iter().map(|(from, to)| (from.as_bytes(), to.as_bytes()));
-    for (from, to) in machine.folders.into_iter().filter(|(from, _)| !from.is_empty()).chain(more) {
-        for at in places(bytes, from) {
-            // In the middle of another path it means something else.
-            let inside = at > 0
-                && matches!(bytes[at - 1], b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/');
-            if !inside {
-                bytes[at..at + to.len()].copy_from_slice(to);
-                changed = true;
-            }
-        }
-    }
-    changed
-}
-
 fn below_prefix(path: &str) -> &Path {
     let path = Path::new(path);
     path.strip_prefix(PREFIX).unwrap_or(path)
-}
-
-fn places(bytes: &[u8], wanted: &[u8]) -> Vec<usize> {
-    memchr::memmem::find_iter(bytes, wanted).collect()
 }
 
 /// The path of the program that a twin's file stands in for.
@@ -527,36 +456,6 @@ fn moved(path: &Path, moves: &[(String, String)]) -> Option<String> {
     let found =
         moves.iter().find_map(|(from, to)| Some(format!("{to}{}", text.strip_prefix(from.as_str())?)));
     Some(found.unwrap_or_else(|| text.to_owned()))
-}
-
-fn globs(patterns: &[String]) -> Vec<glob::Pattern> {
-    patterns.iter().filter_map(|pattern| glob::Pattern::new(pattern).ok()).collect()
-}
-
-fn matches(glob: &glob::Pattern, path: &Path) -> bool {
-    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
-    glob.matches_path_with(path, options)
-}
-
-/// What decides at each start of a program.
-fn rules(twin: &Twin, path: &Path) -> Vec<Rule> {
-    let concerns = |at: &String| globs(std::slice::from_ref(at)).iter().any(|glob| matches(glob, path));
-    let guards = twin.rules.iter().filter(|guard| guard.at.as_ref().is_none_or(concerns));
-    guards.map(|guard| rule(&guard.condition)).collect()
-}
-
-fn rule(condition: &Condition) -> Rule {
-    match condition.clone() {
-        Condition::Argument(text) => Rule::ArgumentIs(text),
-        Condition::ArgumentStarts(text) => Rule::ArgumentStarts(text),
-        Condition::ArgumentStartsWithout(text, words) => Rule::ArgumentStartsWithout(text, words),
-        Condition::ArgumentEnds(text) => Rule::ArgumentEnds(text),
-        Condition::ArgumentHas(text) => Rule::ArgumentHas(text),
-        Condition::Variable(name) => Rule::VariableSet(name),
-        Condition::VariableHas(name, part) => Rule::VariableHas(name, part),
-        Condition::Only(text) => Rule::OnlyFirstStarts(text),
-        Condition::Replace(from, to) => Rule::ReplaceArgument(from, to),
-    }
 }
 
 fn is_program(path: &Path) -> bool {
@@ -590,17 +489,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_of_libraries_are_replaced_by_such_of_the_same_length() {
-        assert!(MACHINES.iter().flat_map(|machine| machine.folders).all(|(from, to)| from.len() == to.len()));
+    fn the_name_of_the_program_itself_leaves_room_for_a_name_below_the_prefix() {
         assert_eq!(ITSELF.len(), PREFIX.len() + 4);
-        let mut text =
-            b"\0/usr/lib/x86_64-linux-gnu/perl\0/lib/x86_64-linux-gnu/\0/usr/local/lib/x86_64-linux-gnu\0"
-                .to_vec();
-        assert!(redirect(&mut text, &MACHINES[0], &[]));
-        assert_eq!(
-            String::from_utf8_lossy(&text),
-            "\0/dev/.twins/usr/lib/amd64/perl\0/dev/.twins/lib/amd64/\0/usr/local/lib/x86_64-linux-gnu\0"
-        );
     }
 
     #[test]
