@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use crate::control::{ControlError, Stanza, stanzas};
+use crate::members::OutOfBounds;
 
 /// Most that a control archive may unpack to; real ones have a few kilobytes, the largest some megabytes.
 const CONTROL_LIMIT: u64 = 64 << 20;
@@ -18,7 +19,24 @@ const XZ_MEMORY: u64 = 512 << 20;
 pub enum DebError {
     /// Reading failed.
     #[error("cannot read it: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+    /// It unpacks to more than is read.
+    #[error("its data archive unpacks to more than {0} bytes")]
+    TooLarge(u64),
+    /// More members than are read.
+    #[error("its data archive has more than {0} members")]
+    TooManyMembers(u64),
+    /// A name that no system can have.
+    #[error("its data archive has a name of more than 64 KiB")]
+    LongName,
+    /// An extension of tar that dpkg does not take either.
+    #[error(
+        "its data archive has pax headers, which dpkg does not take; pack it with dpkg-deb, or tar --format=gnu"
+    )]
+    Pax,
+    /// The caller ended it.
+    #[error("reading it was ended")]
+    Stopped,
     /// Not an ar archive.
     #[error("it is not a Debian package (no ar archive)")]
     NoArchive,
@@ -57,6 +75,16 @@ pub enum DebError {
     /// The control file is malformed.
     #[error("its control file cannot be used: {0}")]
     Control(#[from] ControlError),
+}
+
+impl From<io::Error> for DebError {
+    fn from(error: io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<OutOfBounds>()) {
+            Some(OutOfBounds::Bytes(most)) => Self::TooLarge(*most),
+            Some(OutOfBounds::Stopped) => Self::Stopped,
+            None => Self::Io(error),
+        }
+    }
 }
 
 /// The members of `control.tar`, with their permission bits.
@@ -125,18 +153,17 @@ impl<R: Read> DebReader<R> {
         if control.files.contains_key("control") { Ok(control) } else { Err(DebError::NoControl) }
     }
 
-    /// The data archive, to be read entry by entry. The control archive is passed over if it has not been read.
-    pub fn data(mut self) -> Result<tar::Archive<Box<dyn Read>>, DebError>
+    /// The data archive; see [`Self::each_member`].
+    pub(crate) fn data<'a>(mut self) -> Result<Box<dyn Read + 'a>, DebError>
     where
-        R: 'static,
+        R: 'a,
     {
         if !self.control_read {
             let member = self.next("control.tar")?;
             self.skip(&member)?;
         }
         let member = self.next("data.tar")?;
-        let packed = MemberReader { reader: self.reader, left: member.size };
-        Ok(tar::Archive::new(decompress(&member.name, packed)?))
+        decompress(&member.name, MemberReader { reader: self.reader, left: member.size })
     }
 
     fn next(&mut self, wanted: &'static str) -> Result<Member, DebError> {

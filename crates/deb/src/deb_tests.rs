@@ -3,6 +3,7 @@
 use std::io::{Cursor, Write};
 
 use super::*;
+use crate::members::Bounds;
 
 const CONTROL: &str = "Package: hello\nVersion: 1\nArchitecture: all\n";
 
@@ -52,9 +53,21 @@ fn control_error(control: &[u8]) -> String {
     open(deb("control.tar", control)).unwrap().control().unwrap_err().to_string()
 }
 
-fn paths(archive: &mut tar::Archive<Box<dyn Read>>) -> Vec<String> {
-    let entries = archive.entries().unwrap();
-    entries.map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect()
+fn paths(reader: DebReader<impl Read>, bounds: Bounds<'_>) -> Result<Vec<String>, DebError> {
+    let mut paths = Vec::new();
+    reader.each_member(bounds, |member| {
+        paths.push(member.path.display().to_string());
+        Ok::<(), DebError>(())
+    })?;
+    Ok(paths)
+}
+
+fn data_error(data: &[u8], bounds: Bounds<'_>) -> String {
+    let control = control_tar();
+    let packed = zstd::encode_all(data, 1).unwrap();
+    let parts: [(&str, &[u8]); 3] =
+        [("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar.zst", &packed)];
+    paths(open(ar(&parts)).unwrap(), bounds).unwrap_err().to_string()
 }
 
 #[test]
@@ -78,13 +91,14 @@ fn every_compression_is_read() {
         let control = reader.control().unwrap();
         assert_eq!(control.stanza().unwrap().get("Package"), Some("hello"), "{name}");
         assert_eq!(control.files["md5sums"], (0o644, Vec::new()), "{name}");
-        assert_eq!(paths(&mut reader.data().unwrap()), ["usr/hello"], "{name}");
+        assert_eq!(paths(reader, Bounds::default()).unwrap(), ["usr/hello"], "{name}");
     }
 }
 
 #[test]
 fn data_can_be_read_without_control() {
-    assert_eq!(paths(&mut open(deb("control.tar.zst", b"not zst")).unwrap().data().unwrap()), ["usr/hello"]);
+    let reader = open(deb("control.tar.zst", b"not zst")).unwrap();
+    assert_eq!(paths(reader, Bounds::default()).unwrap(), ["usr/hello"]);
 }
 
 #[test]
@@ -99,7 +113,7 @@ fn members_for_extensions_are_passed_over() {
     ];
     let mut reader = open(ar(&parts)).unwrap();
     assert!(reader.control().is_ok());
-    assert!(reader.data().is_ok());
+    assert!(paths(reader, Bounds::default()).unwrap().is_empty());
 }
 
 #[test]
@@ -167,9 +181,7 @@ fn a_package_cut_short_is_never_taken_for_whole() {
     let read_all = |bytes: Vec<u8>| -> Result<(), DebError> {
         let mut reader = open(bytes)?;
         reader.control()?;
-        let mut data = reader.data()?;
-        data.entries()?.try_for_each(|entry| entry.map(|_| ()))?;
-        Ok(())
+        paths(reader, Bounds::default()).map(|_| ())
     };
     assert!(read_all(whole.clone()).is_ok());
     // The tar reader stops at the first block of zeros, so the padding at the end is not looked at.
@@ -249,4 +261,48 @@ fn control_must_be_there_once_and_be_text() {
     assert_eq!(stanza(b"\xff"), "its control file is not text in UTF-8");
     assert_eq!(stanza(b"\n"), "its control archive has no file named control");
     assert!(stanza(b"no colon").starts_with("its control file cannot be used: line 1"));
+}
+
+#[test]
+fn names_that_do_not_fit_into_a_header_are_read() {
+    let (long, target) = ("n".repeat(300), "t".repeat(300));
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut link = entry(tar::EntryType::Symlink, 0);
+    builder.append_link(&mut link, format!("./{long}"), &target).unwrap();
+    builder.append_data(&mut entry(tar::EntryType::Regular, 2), "./short", &b"hi"[..]).unwrap();
+    let data = builder.into_inner().unwrap();
+    let control = control_tar();
+    let parts: [(&str, &[u8]); 3] =
+        [("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &data)];
+    let mut found = Vec::new();
+    let read = open(ar(&parts)).unwrap().each_member(Bounds::default(), |member| {
+        let mut text = String::new();
+        member.content.read_to_string(&mut text)?;
+        found.push((member.path.display().to_string(), member.link, text));
+        Ok::<(), DebError>(())
+    });
+    read.unwrap();
+    assert_eq!(found[0], (format!("./{long}"), Some(target.into()), String::new()));
+    assert_eq!(found[1], ("short".to_owned(), None, "hi".to_owned()));
+}
+
+#[test]
+fn a_data_archive_without_bounds_is_refused() {
+    let mut endless = entry(tar::EntryType::GNULongName, 4 << 30);
+    endless.set_path("././@LongLink").unwrap();
+    endless.set_cksum();
+    let mut tar = endless.as_bytes().to_vec();
+    tar.extend(vec![b'a'; 1 << 20]);
+    let all = Bounds::default();
+    assert_eq!(data_error(&tar, all), "its data archive has a name of more than 64 KiB");
+    let mut pax = entry(tar::EntryType::XHeader, 0);
+    pax.set_cksum();
+    assert!(data_error(pax.as_bytes(), all).contains("pax headers, which dpkg does not take"));
+    let many = tar_of(&[("a", b"1"), ("b", b"2"), ("c", b"3")]);
+    assert_eq!(data_error(&many, Bounds { members: 2, ..all }), "its data archive has more than 2 members");
+    assert_eq!(
+        data_error(&many, Bounds { bytes: 2048, ..all }),
+        "its data archive unpacks to more than 2048 bytes"
+    );
+    assert_eq!(data_error(&many, Bounds { stop: &|| true, ..all }), "reading it was ended");
 }

@@ -8,6 +8,7 @@ mod arch;
 pub mod control;
 pub mod deb;
 mod documents;
+pub mod members;
 mod nearest;
 mod paths;
 mod record;

@@ -1,13 +1,12 @@
 //! What differs between two packages, file by file.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
 use std::path::Path;
 
-use archmill_deb::deb::DebReader;
+use archmill_deb::members::Bounds;
 use sha2::{Digest as _, Sha256};
 
-use super::ArtifactError;
+use super::{ArtifactError, Package};
 
 /// One line for each difference of two .debs; of files with other content, what kind they are and where that begins.
 pub fn differences(one: &Path, other: &Path) -> Result<Vec<String>, ArtifactError> {
@@ -55,12 +54,8 @@ fn content(one: &Member, other: &Member) -> String {
 }
 
 fn members(path: &Path) -> Result<BTreeMap<String, Member>, ArtifactError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bad = |reason: String| ArtifactError::Package { name: name.clone(), reason };
-    let file =
-        std::fs::File::open(path).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
-    let mut reader = DebReader::new(io::BufReader::new(file)).map_err(|error| bad(error.to_string()))?;
-    let control = reader.control().map_err(|error| bad(error.to_string()))?;
+    let mut package = Package::open(path)?;
+    let control = package.control()?;
     let mut members: BTreeMap<String, Member> = control
         .files
         .into_iter()
@@ -69,15 +64,13 @@ fn members(path: &Path) -> Result<BTreeMap<String, Member>, ArtifactError> {
             (format!("control file {name}"), Member { header: format!("mode {mode:o}"), hash, bytes })
         })
         .collect();
-    let mut data = reader.data().map_err(|error| bad(error.to_string()))?;
-    for member in data.entries().map_err(|error| bad(error.to_string()))? {
-        let mut member = member.map_err(|error| bad(error.to_string()))?;
-        let header = super::line(&member).map_err(|error| bad(error.to_string()))?;
-        let path = member.path().map_err(|error| bad(error.to_string()))?.display().to_string();
+    package.each_member(Bounds::default(), |member| {
+        let header = super::line(member)?;
         let mut bytes = Vec::new();
-        member.read_to_end(&mut bytes).map_err(|error| bad(error.to_string()))?;
+        member.content.read_to_end(&mut bytes)?;
         let hash = Sha256::digest(&bytes).to_vec();
-        members.insert(path, Member { header, hash, bytes });
-    }
+        members.insert(member.path.display().to_string(), Member { header, hash, bytes });
+        Ok(())
+    })?;
     Ok(members)
 }

@@ -8,7 +8,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use archmill_deb::deb::DebReader;
+use archmill_deb::deb::{ControlArchive, DebError, DebReader};
+use archmill_deb::members::{Bounds, Member};
 use archmill_deb::{DocumentError, FileList, is_plain_name};
 use sha2::{Digest as _, Sha256};
 
@@ -140,44 +141,100 @@ pub struct Contents {
     pub listing: String,
 }
 
-/// Bytes of a list that go into the log: a small package can have millions of members.
-const LONGEST_LISTING: usize = 16 << 20;
+/// Bytes of lists of packages that go into a log: a small package can have a million members.
+pub const LONGEST_LISTING: usize = 16 << 20;
 
-/// Checks owners and architecture of a package, and lists it.
-pub fn check_package(path: &Path, arch: &str) -> Result<Contents, ArtifactError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bad = |reason: String| ArtifactError::Package { name: name.clone(), reason };
-    let file = File::open(path).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
-    let mut reader = DebReader::new(BufReader::new(file)).map_err(|error| bad(error.to_string()))?;
-    let control = reader.control().map_err(|error| bad(error.to_string()))?;
+/// Checks owners and architecture of a package, and lists it in `room` bytes at most.
+pub fn check_package(
+    path: &Path,
+    arch: &str,
+    bounds: Bounds<'_>,
+    room: usize,
+) -> Result<Contents, ArtifactError> {
+    let mut package = Package::open(path)?;
+    let control = package.control()?;
     let control = control.files.get("control").map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned());
     let control = control.unwrap_or_default();
     let found = control.lines().find_map(|line| line.strip_prefix("Architecture:")).unwrap_or("").trim();
     if found != arch && found != "all" {
-        let (found, wanted) = (found.to_owned(), arch.to_owned());
-        return Err(ArtifactError::Architecture { package: name, found, wanted });
+        let (package, found, wanted) = (package.name, found.to_owned(), arch.to_owned());
+        return Err(ArtifactError::Architecture { package, found, wanted });
     }
+    let name = package.name.clone();
     let (mut listing, mut left_out) = (String::new(), 0_u64);
-    let mut data = reader.data().map_err(|error| bad(error.to_string()))?;
-    for member in data.entries().map_err(|error| bad(error.to_string()))? {
-        let member = member.map_err(|error| bad(error.to_string()))?;
-        let line = line(&member).map_err(|error| bad(error.to_string()))?;
-        let (uid, gid) = (member.header().uid().unwrap_or(0), member.header().gid().unwrap_or(0));
+    package.each_member(bounds, |member| {
+        let line = line(member)?;
+        let (uid, gid) = (member.header.uid().unwrap_or(0), member.header.gid().unwrap_or(0));
         if !is_system_id(uid) || !is_system_id(gid) {
-            let path = member.path().map(|path| path.display().to_string()).unwrap_or_default();
-            let path = path.trim_start_matches("./").to_owned();
-            return Err(ArtifactError::Owner { package: name, path, uid, gid });
+            let path = member.path.display().to_string().trim_start_matches("./").to_owned();
+            return Err(Problem::Known(ArtifactError::Owner { package: name.clone(), path, uid, gid }));
         }
-        if listing.len() + line.len() <= LONGEST_LISTING {
+        if left_out == 0 && listing.len() + line.len() < room {
             let _ = writeln!(listing, "{line}");
         } else {
             left_out += 1;
         }
-    }
+        Ok(())
+    })?;
     if left_out > 0 {
         let _ = writeln!(listing, "... and {left_out} more");
     }
     Ok(Contents { control, listing })
+}
+
+/// A package being read.
+struct Package {
+    name: String,
+    reader: DebReader<BufReader<File>>,
+}
+
+/// Why reading it ends.
+enum Problem {
+    /// With the package.
+    Bad(String),
+    /// Found by who reads it.
+    Known(ArtifactError),
+}
+
+impl From<DebError> for Problem {
+    fn from(error: DebError) -> Self {
+        Self::Bad(error.to_string())
+    }
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Self {
+        DebError::from(error).into()
+    }
+}
+
+impl Package {
+    fn open(path: &Path) -> Result<Self, ArtifactError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let file = File::open(path).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
+        match DebReader::new(BufReader::new(file)) {
+            Ok(reader) => Ok(Self { name, reader }),
+            Err(error) => Err(ArtifactError::Package { name, reason: error.to_string() }),
+        }
+    }
+
+    fn control(&mut self) -> Result<ControlArchive, ArtifactError> {
+        self.reader
+            .control()
+            .map_err(|error| ArtifactError::Package { name: self.name.clone(), reason: error.to_string() })
+    }
+
+    fn each_member(
+        self,
+        bounds: Bounds<'_>,
+        mut visit: impl FnMut(&mut Member<'_>) -> Result<(), Problem>,
+    ) -> Result<(), ArtifactError> {
+        let name = self.name;
+        self.reader.each_member(bounds, |mut member| visit(&mut member)).map_err(|problem| match problem {
+            Problem::Bad(reason) => ArtifactError::Package { name, reason },
+            Problem::Known(error) => error,
+        })
+    }
 }
 
 /// Ids that Debian gives out once for all systems (Policy 9.2.2): 0-99, 60000-64999 and nobody.
@@ -185,8 +242,8 @@ fn is_system_id(id: u64) -> bool {
     id < 100 || (60_000..65_000).contains(&id) || id == 65_534
 }
 
-fn line<R: io::Read>(member: &tar::Entry<'_, R>) -> io::Result<String> {
-    let header = member.header();
+fn line(member: &Member<'_>) -> io::Result<String> {
+    let header = member.header;
     let kind = match header.entry_type() {
         tar::EntryType::Directory => 'd',
         tar::EntryType::Symlink => 'l',
@@ -205,8 +262,8 @@ fn line<R: io::Read>(member: &tar::Entry<'_, R>) -> io::Result<String> {
     let mut text = format!("{kind}{} {owners} ", permissions(header.mode()?));
     let size = header.size()?.to_string();
     let width = (18_usize).saturating_sub(owners.len()).max(size.len());
-    let _ = write!(text, "{size:>width$} {time} {}", member.path()?.display());
-    if let Some(target) = member.link_name()? {
+    let _ = write!(text, "{size:>width$} {time} {}", member.path.display());
+    if let Some(target) = &member.link {
         let arrow = if kind == 'l' { "->" } else { "link to" };
         let _ = write!(text, " {arrow} {}", target.display());
     }

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use archmill_deb::deb::DebReader;
+use archmill_deb::members::Bounds;
 use sha2::{Digest as _, Sha256};
 
-use super::ArtifactError;
+use super::{ArtifactError, Package};
 
 /// A file in a package that may be of a twin's making.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,57 +39,91 @@ pub enum What {
 const MOST_DECOMPRESSED: u64 = 256 << 20;
 
 /// Looks through a package; `elf_machine` and `triplet` are of this machine.
-pub fn traces(path: &Path, elf_machine: u16, triplet: &str) -> Result<Vec<Trace>, ArtifactError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bad = |reason: String| ArtifactError::Package { name: name.clone(), reason };
-    let file =
-        std::fs::File::open(path).map_err(|source| ArtifactError::Io { path: path.to_owned(), source })?;
-    let mut reader = DebReader::new(io::BufReader::new(file)).map_err(|error| bad(error.to_string()))?;
-    reader.control().map_err(|error| bad(error.to_string()))?;
-    let mut data = reader.data().map_err(|error| bad(error.to_string()))?;
+pub fn traces(
+    path: &Path,
+    elf_machine: u16,
+    triplet: &str,
+    bounds: Bounds<'_>,
+) -> Result<Vec<Trace>, ArtifactError> {
+    let package = Package::open(path)?;
+    let name = package.name.clone();
     let mut found = Vec::new();
-    for member in data.entries().map_err(|error| bad(error.to_string()))? {
-        let mut member = member.map_err(|error| bad(error.to_string()))?;
-        if member.header().entry_type() != tar::EntryType::Regular {
-            continue;
+    package.each_member(bounds, |member| {
+        if member.header.entry_type() != tar::EntryType::Regular {
+            return Ok(());
         }
-        let inner = member.path().map_err(|error| bad(error.to_string()))?.into_owned();
-        let mut bytes = Vec::new();
-        member.read_to_end(&mut bytes).map_err(|error| bad(error.to_string()))?;
-        let what = look(&bytes, elf_machine, triplet);
-        let trace = |what| Trace {
+        let mut content = Measured { reader: &mut *member.content, hash: Sha256::new(), size: 0 };
+        let Some(what) = look(&mut content, elf_machine, triplet)? else { return Ok(()) };
+        io::copy(&mut content, &mut io::sink())?;
+        found.push(Trace {
             package: name.clone(),
-            path: inner.strip_prefix(".").unwrap_or(&inner).to_owned(),
-            size: bytes.len() as u64,
-            sha256: hex::encode(Sha256::digest(&bytes)),
+            path: member.path.strip_prefix(".").unwrap_or(&member.path).to_owned(),
+            size: content.size,
+            sha256: hex::encode(content.hash.finalize()),
             what,
-        };
-        found.extend(what.map(trace));
-    }
+        });
+        Ok(())
+    })?;
     Ok(found)
 }
 
-fn look(bytes: &[u8], elf_machine: u16, triplet: &str) -> Option<What> {
-    if bytes.starts_with(b"\x7fELF") && bytes.get(18..20) == Some(&elf_machine.to_le_bytes()) {
-        return Some(What::HostProgram);
-    }
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut text = Vec::new();
-        // What cannot be decompressed is looked at as far as it can.
-        let _ = flate2::read::MultiGzDecoder::new(bytes).take(MOST_DECOMPRESSED).read_to_end(&mut text);
-        return mentions(&text, triplet);
-    }
-    mentions(bytes, triplet)
+/// A reader that tells what came through it.
+struct Measured<R> {
+    reader: R,
+    hash: Sha256,
+    size: u64,
 }
 
-fn mentions(bytes: &[u8], triplet: &str) -> Option<What> {
-    let has = |text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
-    if has(archmill_dispatch::PREFIX) {
-        Some(What::Prefix)
-    } else if has(triplet) {
-        Some(What::Triplet)
-    } else {
-        None
+impl<R: Read> Read for Measured<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        self.size += count as u64;
+        Ok(count)
+    }
+}
+
+fn look(content: &mut impl Read, elf_machine: u16, triplet: &str) -> io::Result<Option<What>> {
+    let mut start = Vec::new();
+    content.take(64).read_to_end(&mut start)?;
+    if start.starts_with(b"\x7fELF") && start.get(18..20) == Some(&elf_machine.to_le_bytes()) {
+        return Ok(Some(What::HostProgram));
+    }
+    let packed = start.starts_with(&[0x1f, 0x8b]);
+    let all = io::Cursor::new(start).chain(content);
+    if packed {
+        let mut text = flate2::read::MultiGzDecoder::new(all).take(MOST_DECOMPRESSED);
+        // What cannot be decompressed is looked at as far as it can.
+        return Ok(mentions(&mut text, triplet).0);
+    }
+    let (what, end) = mentions(all, triplet);
+    end.map(|()| what)
+}
+
+/// What a text mentions, and how reading it ended.
+fn mentions(mut text: impl Read, triplet: &str) -> (Option<What>, io::Result<()>) {
+    let prefix = memchr::memmem::Finder::new(archmill_dispatch::PREFIX);
+    let triplet = memchr::memmem::Finder::new(triplet);
+    // What a word could begin with is kept before what is read next.
+    let kept = prefix.needle().len().max(triplet.needle().len());
+    let mut buffer = vec![0; kept + (1 << 16)];
+    let (mut filled, mut what) = (0, None);
+    loop {
+        match text.read(&mut buffer[filled..]) {
+            Ok(0) => return (what, Ok(())),
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return (what, Err(error)),
+        }
+        if prefix.find(&buffer[..filled]).is_some() {
+            return (Some(What::Prefix), Ok(()));
+        }
+        if what.is_none() && triplet.find(&buffer[..filled]).is_some() {
+            what = Some(What::Triplet);
+        }
+        let from = filled.saturating_sub(kept);
+        buffer.copy_within(from..filled, 0);
+        filled -= from;
     }
 }
 
@@ -133,14 +167,26 @@ mod tests {
 
     #[test]
     fn programs_for_this_machine_and_paths_of_twins_are_found() {
+        let look = |bytes: &[u8]| look(&mut &*bytes, 62, "x86_64-linux-gnu").unwrap();
         let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0 /usr/lib/x86_64-linux-gnu".to_vec();
-        assert_eq!(look(&elf, 62, "x86_64-linux-gnu"), Some(What::HostProgram));
+        assert_eq!(look(&elf), Some(What::HostProgram));
         elf[18] = 0xb7;
-        assert_eq!(look(&elf, 62, "x86_64-linux-gnu"), Some(What::Triplet));
-        assert_eq!(look(b"perl=/dev/.twins/usr/bin/perl", 62, "x86_64-linux-gnu"), Some(What::Prefix));
+        assert_eq!(look(&elf), Some(What::Triplet));
+        assert_eq!(look(b"perl=/dev/.twins/usr/bin/perl"), Some(What::Prefix));
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         io::Write::write_all(&mut packed, b"in /dev/.twins").unwrap();
-        assert_eq!(look(&packed.finish().unwrap(), 62, "x"), Some(What::Prefix));
-        assert_eq!(look(b"nothing", 62, "x"), None);
+        assert_eq!(look(&packed.finish().unwrap()), Some(What::Prefix));
+        assert_eq!(look(b"nothing"), None);
+    }
+
+    #[test]
+    fn a_word_is_found_wherever_it_is_and_the_worse_one_counts() {
+        for at in [0, 63, 64, 65, 65_520, 65_536, 65_550, 131_072, 200_000] {
+            let mut bytes = vec![b'.'; 300_000];
+            bytes[at..at + 16].copy_from_slice(b"x86_64-linux-gnu");
+            assert_eq!(look(&mut &bytes[..], 62, "x86_64-linux-gnu").unwrap(), Some(What::Triplet), "{at}");
+            bytes[250_000..250_011].copy_from_slice(b"/dev/.twins");
+            assert_eq!(look(&mut &bytes[..], 62, "x86_64-linux-gnu").unwrap(), Some(What::Prefix), "{at}");
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! Log, results and record of a build.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use archmill_sandbox::{Exit, Sandbox, Status as ExitStatus};
+use archmill_deb::members::Bounds;
+use archmill_sandbox::{Exit, LimitKind, Sandbox, Status as ExitStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use super::draft::{Draft, ms};
@@ -331,12 +333,21 @@ pub(super) fn finish(
         return Ok(Finished { successful: false, outcome, artifacts: Vec::new() });
     }
     progress.begin(Phase::Artifacts);
-    let result = collect(session, request, plan, sandbox, progress);
+    // Packages can be made so that looking at them takes as long as their maker likes.
+    let end = request.limits.total.map(|total| Instant::now() + total);
+    let late = || end.is_some_and(|end| Instant::now() > end);
+    let stop = || session.canceller.is_cancelled() || late();
+    let bounds = Bounds { stop: &stop, ..Bounds::default() };
+    let bounds = Bounds { bytes: request.limits.disk.unwrap_or(bounds.bytes), ..bounds };
+    let result = collect(session, request, plan, sandbox, bounds, progress);
     progress.end(None);
     session.check_cancelled(Phase::Artifacts)?;
     match result {
         Ok(artifacts) => Ok(Finished { successful: true, outcome: Outcome::success(), artifacts }),
-        Err(error) => {
+        Err(mut error) => {
+            if late() {
+                error = JobError::limit(Phase::Artifacts, LimitKind::Total, error);
+            }
             progress.log(|log| log.error(&error.message))?;
             let outcome = Outcome::failure(error.phase, error.class, error.message);
             Ok(Finished { successful: false, outcome, artifacts: Vec::new() })
@@ -398,12 +409,13 @@ fn check_traces(
     session: &Session<'_>,
     plan: &Plan,
     packages: &[String],
+    bounds: Bounds<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<(), JobError> {
     let host = archmill_emulate::find(super::emulator::host_arch(session)).during(Phase::Host)?;
     let mut traces = Vec::new();
     for name in packages {
-        let found = artifacts::traces(&progress.out.join(name), host.elf_machine, host.triplet);
+        let found = artifacts::traces(&progress.out.join(name), host.elf_machine, host.triplet, bounds);
         traces.extend(found.during(Phase::Artifacts)?);
     }
     if traces.is_empty() {
@@ -441,6 +453,7 @@ fn collect(
     request: &Request,
     plan: &Plan,
     sandbox: &Sandbox,
+    bounds: Bounds<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<Vec<Artifact>, JobError> {
     let names = sandbox.list(BUILD_FOLDER).during(Phase::Artifacts)?;
@@ -453,12 +466,13 @@ fn collect(
     let text = String::from_utf8_lossy(&text).into_owned();
     let list = artifacts::listed(changes, &text).during(Phase::Artifacts)?;
     let all = std::iter::once(changes.as_str()).chain(list.files.iter().map(|file| file.name.as_str()));
+    let mut left = request.limits.disk.unwrap_or(u64::MAX);
     for name in all {
         if name == RECORD || name.ends_with(LOG_ENDING) {
             let message = format!("{changes} names {name}, and files of that name are archmill's own");
             return Err(JobError::new(Phase::Artifacts, message));
         }
-        copy_out(sandbox, name, &progress.out)?;
+        copy_out(session, sandbox, name, &progress.out, &mut left)?;
     }
     let artifacts = artifacts::verify(&progress.out, changes, &list).during(Phase::Artifacts)?;
     progress.section(Section::Changes)?;
@@ -476,31 +490,59 @@ fn collect(
     });
     let packages: Vec<String> = packages.collect();
     if plan.acceleration.is_some() {
-        check_traces(session, plan, &packages, progress)?;
+        check_traces(session, plan, &packages, bounds, progress)?;
     }
+    let mut room = artifacts::LONGEST_LISTING;
     for name in packages {
         session.check_cancelled(Phase::Artifacts)?;
-        let contents = artifacts::check_package(&progress.out.join(&name), request.arch.debian)
+        let contents = artifacts::check_package(&progress.out.join(&name), request.arch.debian, bounds, room)
             .during(Phase::Artifacts)?;
+        room = room.saturating_sub(contents.listing.len());
         progress.log(|log| log.subheading(&name))?;
         progress.log(|log| log.text(&format!("{}\n{}", contents.control.trim_end(), contents.listing)))?;
     }
     Ok(artifacts)
 }
 
-/// Under another name until it is whole.
-fn copy_out(sandbox: &Sandbox, name: &str, out: &Path) -> Result<(), JobError> {
+/// Under another name until it is whole. A result with holes is larger outside than it was inside, so it counts against
+/// what the build may have on the disk, of which `left` is left.
+fn copy_out(
+    session: &Session<'_>,
+    sandbox: &Sandbox,
+    name: &str,
+    out: &Path,
+    left: &mut u64,
+) -> Result<(), JobError> {
     let target = out.join(name);
-    let failed = |source: io::Error| ArtifactError::Io { path: target.clone(), source };
     let mut from = sandbox.open(format!("{BUILD_FOLDER}/{name}")).during(Phase::Artifacts)?;
     let temporary = out.join(format!(".{name}.new"));
-    let copied = fs::File::create(&temporary)
-        .and_then(|mut to| io::copy(&mut from, &mut to))
-        .and_then(|_| fs::rename(&temporary, &target));
-    copied
-        .map_err(|error| {
-            let _ = fs::remove_file(&temporary);
-            failed(error)
-        })
-        .during(Phase::Artifacts)
+    let mut copy = || -> Result<u64, JobError> {
+        let failed = |source: io::Error| ArtifactError::Io { path: target.clone(), source };
+        let mut to = fs::File::create(&temporary).map_err(failed).during(Phase::Artifacts)?;
+        let mut copied = 0;
+        loop {
+            session.check_cancelled(Phase::Artifacts)?;
+            let part = io::copy(&mut (&mut from).take(COPIED_AT_ONCE), &mut to);
+            let part = part.map_err(failed).during(Phase::Artifacts)?;
+            copied += part;
+            if copied > *left {
+                let message =
+                    format!("with {name}, the results are larger than what the build may have on the disk");
+                return Err(JobError::limit(Phase::Artifacts, LimitKind::Disk, message));
+            }
+            if part == 0 {
+                fs::rename(&temporary, &target).map_err(failed).during(Phase::Artifacts)?;
+                return Ok(copied);
+            }
+        }
+    };
+    let copied = copy();
+    match copied {
+        Ok(copied) => *left -= copied,
+        Err(_) => drop(fs::remove_file(&temporary)),
+    }
+    copied.map(|_| ())
 }
+
+/// Bytes of a result that are copied before the user is asked again.
+const COPIED_AT_ONCE: u64 = 16 << 20;

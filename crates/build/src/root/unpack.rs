@@ -9,7 +9,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use archmill_deb::deb::DebReader;
+use archmill_deb::deb::{DebError, DebReader};
+use archmill_deb::members::{Bounds, Member};
 
 use super::manifest::{Entry, Kind, Manifest, RelPath};
 
@@ -53,15 +54,13 @@ pub fn unpack(deb: &Path, folder: &Path) -> Result<(), UnpackError> {
     }
     let files = folder.join("files");
     make_folder(&files, 0o755)?;
-    let mut data = reader.data().map_err(|e| malformed(e.to_string()))?;
     let mut unpacker = Unpacker { files, made: HashMap::new(), entries: Vec::new() };
-    for member in data.entries().map_err(|e| malformed(e.to_string()))? {
-        let mut member = member.map_err(|e| malformed(format!("its data archive is damaged: {e}")))?;
-        unpacker.member(&mut member).map_err(|problem| match problem {
+    reader.each_member(Bounds::default(), |member| unpacker.member(member)).map_err(
+        |problem| match problem {
             Problem::Malformed(reason) => malformed(reason),
             Problem::Io(error) => error,
-        })?;
-    }
+        },
+    )?;
     unpacker.finish_folders()?;
     let manifest = Manifest { entries: unpacker.entries, control: members };
     let path = folder.join("manifest.json");
@@ -72,6 +71,15 @@ pub fn unpack(deb: &Path, folder: &Path) -> Result<(), UnpackError> {
 enum Problem {
     Malformed(String),
     Io(UnpackError),
+}
+
+impl From<DebError> for Problem {
+    fn from(error: DebError) -> Self {
+        Self::Malformed(match error {
+            DebError::Io(error) => format!("its data archive is damaged: {error}"),
+            other => other.to_string(),
+        })
+    }
 }
 
 impl From<UnpackError> for Problem {
@@ -89,13 +97,14 @@ struct Unpacker {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Made {
     Folder,
-    File,
+    /// With its place in the manifest.
+    File(usize),
     Link,
 }
 
 impl Unpacker {
-    fn member<R: io::Read>(&mut self, member: &mut tar::Entry<'_, R>) -> Result<(), Problem> {
-        let named = member.path().map_err(|e| Problem::Malformed(e.to_string()))?.into_owned();
+    fn member(&mut self, member: Member<'_>) -> Result<(), Problem> {
+        let Member { header, path: named, link, content } = member;
         let path = relative(&named).ok_or_else(|| {
             Problem::Malformed(format!("it ships {}, which is outside of the root", named.display()))
         })?;
@@ -103,7 +112,6 @@ impl Unpacker {
             return Ok(());
         }
         self.ensure_parents(&path)?;
-        let header = member.header();
         let number = |value: io::Result<u64>| {
             value.map_err(|e| Problem::Malformed(format!("{}: {e}", named.display())))
         };
@@ -124,16 +132,16 @@ impl Unpacker {
             entry.kind = Kind::Directory;
             return self.folder(entry, &full);
         } else if kind.is_symlink() {
-            let target = link_name(member, &named)?;
+            let target = link_name(link, &named)?;
             std::os::unix::fs::symlink(&target, &full).map_err(at("make link", &full))?;
             entry.kind = Kind::Symlink(RelPath(target));
             Made::Link
         } else if kind.is_hard_link() {
-            self.hard_link(&link_name(member, &named)?, &full, &named, &mut entry)?;
-            Made::File
+            self.hard_link(&link_name(link, &named)?, &full, &named, &mut entry)?;
+            Made::File(self.entries.len())
         } else if kind.is_file() || kind == tar::EntryType::Continuous {
-            entry.size = write_file(member, &full, &entry)?;
-            Made::File
+            entry.size = write_file(content, &full, &entry)?;
+            Made::File(self.entries.len())
         } else {
             let reason =
                 format!("it ships {}, a device or pipe, which no Debian package may", named.display());
@@ -168,10 +176,8 @@ impl Unpacker {
             ))
         };
         let target = relative(target).ok_or_else(bad)?;
-        if self.made.get(&target) != Some(&Made::File) {
-            return Err(bad());
-        }
-        let original = self.entries.iter().rev().find(|other| other.path.0 == target).ok_or_else(bad)?;
+        let Some(Made::File(place)) = self.made.get(&target) else { return Err(bad()) };
+        let original = &self.entries[*place];
         (entry.mode, entry.uid, entry.gid, entry.size) =
             (original.mode, original.uid, original.gid, original.size);
         Ok(std::fs::hard_link(self.files.join(&target), full).map_err(at("link", full))?)
@@ -213,21 +219,18 @@ impl Unpacker {
     }
 }
 
-fn link_name<R: io::Read>(member: &tar::Entry<'_, R>, named: &Path) -> Result<PathBuf, Problem> {
-    let name = member.link_name().map_err(|e| Problem::Malformed(e.to_string()))?;
-    name.map(std::borrow::Cow::into_owned)
-        .filter(|name| !name.as_os_str().is_empty())
-        .ok_or_else(|| Problem::Malformed(format!("{} is a link to nothing", named.display())))
+fn link_name(link: Option<PathBuf>, named: &Path) -> Result<PathBuf, Problem> {
+    link.ok_or_else(|| Problem::Malformed(format!("{} is a link to nothing", named.display())))
 }
 
-fn write_file<R: io::Read>(member: &mut R, full: &Path, entry: &Entry) -> Result<u64, UnpackError> {
+fn write_file(mut content: &mut dyn io::Read, full: &Path, entry: &Entry) -> Result<u64, UnpackError> {
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(full)
         .map_err(at("make", full))?;
-    let size = io::copy(member, &mut file).map_err(at("write", full))?;
+    let size = io::copy(&mut content, &mut file).map_err(at("write", full))?;
     drop(file);
     finish(full, entry)?;
     Ok(size)

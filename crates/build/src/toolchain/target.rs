@@ -6,7 +6,8 @@ use std::path::Path;
 
 use archmill_archive::{Expected, OpenedSuite, PoolFile, fetch_all, repositories_for};
 use archmill_deb::control::stanzas;
-use archmill_deb::deb::DebReader;
+use archmill_deb::deb::{DebError, DebReader};
+use archmill_deb::members::Bounds;
 use archmill_deb::{BinaryRecord, Version};
 use archmill_emulate::Architecture;
 
@@ -142,22 +143,21 @@ fn search(text: &str, name: &str, source: &str, uri: &str) -> Vec<Found> {
 fn read(deb: &Path) -> Result<Said, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let file = fs::File::open(deb).map_err(|error| text(&error))?;
-    let mut archive =
-        DebReader::new(io::BufReader::new(file)).and_then(DebReader::data).map_err(|error| text(&error))?;
+    let reader = DebReader::new(io::BufReader::new(file)).map_err(|error| text(&error))?;
     let mut said = Said::default();
-    for entry in archive.entries().map_err(|error| text(&error))? {
-        let mut entry = entry.map_err(|error| text(&error))?;
-        let path = entry.path().map_err(|error| text(&error))?.into_owned();
-        let header = match path.file_name().and_then(|name| name.to_str()) {
+    let read = reader.each_member(Bounds::default(), |member| {
+        let header = match member.path.file_name().and_then(|name| name.to_str()) {
             Some("configargs.h") => &mut said.configargs,
             Some("auto-host.h") => &mut said.auto_host,
-            _ => continue,
+            _ => return Ok(()),
         };
         // .../gcc/<triplet>/<version>/plugin/include/<header>
-        let folder = path.ancestors().nth(3).and_then(Path::file_name);
+        let folder = member.path.ancestors().nth(3).and_then(Path::file_name);
         said.version_folder = folder.unwrap_or_default().to_string_lossy().into_owned();
-        entry.by_ref().take(HEADER_LIMIT).read_to_string(header).map_err(|error| text(&error))?;
-    }
+        member.content.take(HEADER_LIMIT).read_to_string(header)?;
+        Ok::<(), DebError>(())
+    });
+    read.map_err(|error| text(&error))?;
     if said.configargs.is_empty() || said.auto_host.is_empty() || said.version_folder.is_empty() {
         return Err("it has no configargs.h and auto-host.h".to_owned());
     }

@@ -1,7 +1,8 @@
 use std::io::{Cursor, Read};
 
 use archmill_deb::control::{Stanza, stanzas, strip_signature};
-use archmill_deb::deb::DebReader;
+use archmill_deb::deb::{DebError, DebReader};
+use archmill_deb::members::Bounds;
 use archmill_deb::{BinaryRecord, Dsc, MultiArch, Release, SourceRecord};
 
 const PACKAGES: &str = include_str!("fixtures/Packages");
@@ -111,23 +112,28 @@ fn a_package_of_the_archive_is_read() {
     let stanza = control.stanza().unwrap();
     let record = BinaryRecord::new(stanza).unwrap();
     assert_eq!((record.package, record.version_text), ("libaudit-common", "1:4.0.2-2+deb13u1"));
-    assert_eq!(data_names(reader.data().unwrap()).len(), 13);
+    assert_eq!(data_names(reader).len(), 13);
 }
 
 #[test]
 fn a_package_is_read_alike_in_every_compression() {
-    let expected = data_names(DebReader::new(DEB).unwrap().data().unwrap());
+    let expected = data_names(DebReader::new(DEB).unwrap());
     for ending in ["gz", "zst"] {
         let repacked = repack(DEB, ending);
         let mut reader = DebReader::new(Cursor::new(repacked)).unwrap();
         assert!(reader.control().unwrap().control_text().unwrap().starts_with("Package: libaudit-common\n"));
-        assert_eq!(data_names(reader.data().unwrap()), expected, "{ending}");
+        assert_eq!(data_names(reader), expected, "{ending}");
     }
 }
 
-fn data_names(mut data: tar::Archive<Box<dyn Read>>) -> Vec<String> {
-    let entries = data.entries().unwrap().map(Result::unwrap);
-    entries.map(|entry| entry.path().unwrap().display().to_string()).collect()
+fn data_names(reader: DebReader<impl Read>) -> Vec<String> {
+    let mut names = Vec::new();
+    let read = reader.each_member(Bounds::default(), |member| {
+        names.push(member.path.display().to_string());
+        Ok::<(), DebError>(())
+    });
+    read.unwrap();
+    names
 }
 
 /// The same package with its xz members compressed in another way.
