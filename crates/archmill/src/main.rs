@@ -46,6 +46,9 @@ fn main() -> std::process::ExitCode {
 
 /// Errors that come from a phase of a build carry their class.
 fn code_of(error: &anyhow::Error) -> ExitCode {
+    if setup::is_cancelled() {
+        return ExitCode::Cancelled;
+    }
     if error.downcast_ref::<setup::WrongOption>().is_some() {
         return ExitCode::Usage;
     }

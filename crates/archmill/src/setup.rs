@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use archmill_archive::{Mirror, RepoSpec, parse_repositories};
@@ -151,9 +152,16 @@ fn leave_half(limits: impl Iterator<Item = u64>) -> Option<u64> {
     limits.min().map(|most| (most / 2).min(MOST_PROCESSES))
 }
 
+static CANCELLER: OnceLock<Canceller> = OnceLock::new();
+
+/// Whether the user wanted an end: an error that comes after that is of no interest.
+pub(crate) fn is_cancelled() -> bool {
+    CANCELLER.get().is_some_and(Canceller::is_cancelled)
+}
+
 /// Ctrl-C and SIGTERM end what runs, in good order; a second one ends archmill at once.
 pub(crate) fn canceller() -> Canceller {
-    let canceller = Canceller::default();
+    let canceller = CANCELLER.get_or_init(Canceller::default).clone();
     let handed = canceller.clone();
     let _ = ctrlc::set_handler(move || {
         if handed.is_cancelled() {

@@ -53,4 +53,4 @@ pub use spec::{
     Binfmt, Command, ExecutableUsage, Exit, GainRoot, LimitKind, Limits, Mount, MountSource, RootFs,
     SandboxSpec, Status, Uname, Upper,
 };
-pub use task::{Task, TaskError, run_task};
+pub use task::{Task, TaskError, run_task, run_task_until};

@@ -64,6 +64,11 @@ impl Canceller {
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// The same as a flag, for those who know nothing of sandboxes.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
 }
 
 /// What a sandbox uses of the host; tests leave some of it out.

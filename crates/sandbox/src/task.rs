@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::idmap::IdMap;
 use crate::reexec::{Role, StartError, start};
+use crate::sandbox::Canceller;
 use crate::socket::Channel;
 
 /// A task: arguments, a way to tell of progress, and a result.
@@ -27,6 +28,9 @@ pub enum TaskError {
         "the helper process for {0} died ({1}); look for the reason above and in the kernel's log (out of memory?)"
     )]
     Died(String, std::process::ExitStatus),
+    /// The caller cancelled it.
+    #[error("cancelled")]
+    Cancelled,
     /// Talking to it failed.
     #[error("cannot talk to the helper process: {0}")]
     Io(#[from] io::Error),
@@ -51,8 +55,20 @@ pub fn run_task(
     args: &Value,
     on_event: &mut dyn FnMut(Value),
 ) -> Result<Value, TaskError> {
+    run_task_until(map, name, args, on_event, &Canceller::default())
+}
+
+/// The same, until `canceller` says that it is to end: what it was at is then left half done.
+pub fn run_task_until(
+    map: &IdMap,
+    name: &str,
+    args: &Value,
+    on_event: &mut dyn FnMut(Value),
+    canceller: &Canceller,
+) -> Result<Value, TaskError> {
     let (mut child, channel) = start(Role::Task, map, &mut |_| {})?;
-    let result = converse(&channel, name, args, on_event);
+    let result = converse(&channel, name, args, on_event, canceller);
+    // Without its caller it ends.
     drop(channel);
     let status = child.wait()?;
     match result {
@@ -66,14 +82,33 @@ fn converse(
     name: &str,
     args: &Value,
     on_event: &mut dyn FnMut(Value),
+    canceller: &Canceller,
 ) -> Result<Value, TaskError> {
     channel.send(&Call { name: name.to_owned(), args: args.clone() }, &[])?;
     loop {
+        if canceller.is_cancelled() {
+            return Err(TaskError::Cancelled);
+        }
+        if !readable(channel)? {
+            continue;
+        }
         match channel.receive::<Reply>()? {
             Some((Reply::Event(event), _)) => on_event(event),
             Some((Reply::Done(result), _)) => return result.map_err(TaskError::Failed),
             None => return Err(TaskError::Died(name.to_owned(), std::process::ExitStatus::default())),
         }
+    }
+}
+
+/// Waits a little for a word, or the end of the other side.
+fn readable(channel: &Channel) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut fds = [PollFd::new(channel, PollFlags::IN)];
+    let wait = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+    match poll(&mut fds, Some(&wait)) {
+        Ok(count) => Ok(count > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

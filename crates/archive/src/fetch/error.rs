@@ -62,6 +62,9 @@ pub enum FetchError {
         /// Size or hash, wanted and got.
         what: String,
     },
+    /// The user ended it.
+    #[error("cancelled")]
+    Cancelled,
     /// The disk is full.
     #[error("cannot write {}: No space left on device; make room, or choose another folder with --cache", path.display())]
     DiskFull {

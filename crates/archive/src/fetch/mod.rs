@@ -4,7 +4,8 @@
 use std::fs;
 use std::io::{self, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -14,11 +15,13 @@ use crate::progress::Progress;
 
 mod error;
 mod pace;
+mod transfer;
 
 pub use error::FetchError;
 use error::{local_error, local_file_error, status_error, transport};
 use pace::Pace;
 pub use pace::Patience;
+use transfer::{LOOK, Stop};
 
 /// How often something that may be passing is tried.
 const TRIES: u32 = 4;
@@ -51,6 +54,7 @@ pub enum Conditional {
 pub struct Fetcher {
     agent: Agent,
     patience: Patience,
+    stop: Stop,
     downloaded: AtomicU64,
 }
 
@@ -78,7 +82,13 @@ impl Fetcher {
             .user_agent(concat!("archmill/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .build();
-        Self { agent: config.new_agent(), patience, downloaded: AtomicU64::new(0) }
+        Self { agent: config.new_agent(), patience, stop: Stop::default(), downloaded: AtomicU64::new(0) }
+    }
+
+    /// The same, giving up once `flag` is set: what is waited for then fails with [`FetchError::Cancelled`].
+    #[must_use]
+    pub fn cancelled_by(self, flag: Arc<AtomicBool>) -> Self {
+        Self { stop: Stop(flag), ..self }
     }
 
     /// Bytes of files and documents that came so far.
@@ -106,28 +116,21 @@ impl Fetcher {
             let content = fs::read(&path).map_err(|error| local_error(url, &error))?;
             return Ok(Conditional::New { content, validator: None });
         }
-        let mut request = self.agent.get(url);
-        if let Some(validator) = validator {
-            let header = if validator.starts_with('"') || validator.starts_with("W/") {
-                "If-None-Match"
-            } else {
-                "If-Modified-Since"
-            };
-            request = request.header(header, validator);
-        }
-        let mut response = request.call().map_err(|error| transport(url, &error.to_string()))?;
-        match response.status().as_u16() {
+        let condition = validator.map(|validator| {
+            let tag = validator.starts_with('"') || validator.starts_with("W/");
+            (if tag { "If-None-Match" } else { "If-Modified-Since" }, validator.to_owned())
+        });
+        let (head, transfer) = transfer::start(&self.agent, url, condition, &self.stop)?;
+        match head.status {
             200 => {}
             304 => return Ok(Conditional::Unchanged),
             status => return Err(status_error(url, status)),
         }
-        let header = |name: &str| {
-            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-        };
+        let header = |name: &str| head.header(name).map(str::to_owned);
         let validator = header("etag").or_else(|| header("last-modified"));
         let promised = header("content-length").and_then(|length| length.parse::<u64>().ok());
         let mut content = Vec::new();
-        let mut reader = response.body_mut().as_reader().take(limit);
+        let mut reader = transfer.take(limit);
         let mut pace = Pace::new(self.patience.window);
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -170,8 +173,8 @@ impl Fetcher {
             .truncate(false)
             .open(&partial)
             .map_err(local)?;
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)
-            .map_err(|error| local(error.into()))?;
+        self.lock(&file).map_err(local)?;
+        self.stop.check()?;
         if fs::metadata(target).is_ok_and(|meta| meta.len() == expected.size) {
             progress.bytes(expected.size);
             return Ok(());
@@ -199,6 +202,17 @@ impl Fetcher {
             return Err(error);
         }
         fs::rename(&partial, target).map_err(|source| local_file_error(target, source))
+    }
+
+    /// Waits for the lock of a file, or until asked to stop.
+    fn lock(&self, file: &fs::File) -> io::Result<()> {
+        loop {
+            match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+                Err(rustix::io::Errno::WOULDBLOCK) if self.stop.is_asked() => return Ok(()),
+                Err(rustix::io::Errno::WOULDBLOCK) => self.stop.sleep(LOOK),
+                result => return Ok(result?),
+            }
+        }
     }
 
     fn file_once(
@@ -255,12 +269,18 @@ impl Fetcher {
         let mut pause = self.patience.pause;
         for _ in 1..TRIES {
             match attempt() {
-                Err(error) if error.passing() => std::thread::sleep(pause),
+                Err(error) if error.passing() => self.stop.sleep(pause),
                 result => return result,
             }
+            self.stop.check()?;
             pause *= 3;
         }
-        attempt()
+        let last = attempt();
+        // A try that is cut short fails with whatever it was at.
+        if last.is_err() {
+            self.stop.check()?;
+        }
+        last
     }
 
     /// A reader from byte `from` on, or from the start if the server does not resume.
@@ -270,22 +290,18 @@ impl Fetcher {
             file.seek(io::SeekFrom::Start(from)).map_err(|error| local_error(url, &error))?;
             return Ok(Opened { reader: Box::new(file), from, whole: None });
         }
-        let mut request = self.agent.get(url);
-        if from > 0 {
-            request = request.header("Range", format!("bytes={from}-"));
-        }
-        let response = request.call().map_err(|error| transport(url, &error.to_string()))?;
-        match response.status().as_u16() {
+        let range = (from > 0).then(|| ("Range", format!("bytes={from}-")));
+        let (head, transfer) = transfer::start(&self.agent, url, range, &self.stop)?;
+        match head.status {
             code @ (200 | 206) => {
-                let header = |name: &str| response.headers().get(name)?.to_str().ok();
                 let whole = if code == 200 {
-                    header("content-length").filter(|_| header("content-encoding").is_none())
+                    head.header("content-length").filter(|_| head.header("content-encoding").is_none())
                 } else {
-                    header("content-range").and_then(|range| Some(range.rsplit_once('/')?.1))
+                    head.header("content-range").and_then(|range| Some(range.rsplit_once('/')?.1))
                 };
                 let whole = whole.and_then(|whole| whole.trim().parse().ok());
                 let from = if code == 200 { 0 } else { from };
-                Ok(Opened { reader: Box::new(response.into_body().into_reader()), from, whole })
+                Ok(Opened { reader: Box::new(transfer), from, whole })
             }
             416 if from > 0 => self.open(url, 0),
             status => Err(status_error(url, status)),
@@ -333,7 +349,7 @@ fn copy(
 }
 
 /// Hashes what is there already; too much of it is nothing.
-pub(crate) fn rehash(file: &mut fs::File, hash: &mut Sha256, most: u64) -> io::Result<u64> {
+fn rehash(file: &mut fs::File, hash: &mut Sha256, most: u64) -> io::Result<u64> {
     file.rewind()?;
     let mut buffer = vec![0; 1 << 16];
     let mut have = 0;
@@ -353,6 +369,17 @@ pub(crate) fn rehash(file: &mut fs::File, hash: &mut Sha256, most: u64) -> io::R
         return Ok(0);
     }
     Ok(have)
+}
+
+/// Whether a file in the cache is what it was when it was written: disks lose parts of files in power cuts.
+pub(crate) fn is_whole(path: &Path, expected: &Expected) -> bool {
+    let hash = || -> io::Result<String> {
+        let mut hash = Sha256::new();
+        rehash(&mut fs::File::open(path)?, &mut hash, expected.size)?;
+        Ok(hex::encode(hash.finalize()))
+    };
+    fs::metadata(path).is_ok_and(|meta| meta.len() == expected.size)
+        && hash().is_ok_and(|found| found == expected.sha256)
 }
 
 fn same_file(file: &fs::File, path: &Path) -> bool {

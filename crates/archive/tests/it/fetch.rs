@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use archmill_archive::{Conditional, Expected, FetchError, NoProgress};
+use archmill_archive::{Conditional, Expected, FetchError, Fetcher, NoProgress, Patience};
 
 use crate::impatient;
 use crate::support::recorded::sha256;
@@ -228,5 +230,26 @@ fn a_document_that_breaks_off_stalls_or_drips_is_an_error() {
         let case = Case::faulty(ALWAYS, fault.clone());
         let error = impatient().document(&case.url(), None, 1 << 30).unwrap_err().to_string();
         assert!(error.contains(words) && error.contains(&case.url()), "{fault:?}: {error}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_server_can_be_told_to_give_up() {
+    for fault in [Fault::Stall, Fault::Drip(Duration::from_millis(5)), Fault::Status(503)] {
+        let case = Case::faulty(ALWAYS, fault.clone());
+        // With so much patience that the test would not end otherwise.
+        let patience = Patience { window: Duration::from_hours(1), pause: Duration::from_hours(1) };
+        let flag = Arc::new(AtomicBool::new(false));
+        let fetcher = Fetcher::with_patience(patience).cancelled_by(Arc::clone(&flag));
+        let asked = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            flag.store(true, Ordering::Relaxed);
+        });
+        let result = fetcher.file(&case.url(), &case.target(), &case.expected(), &NoProgress);
+        assert!(matches!(result, Err(FetchError::Cancelled)), "{fault:?}: {result:?}");
+        let document = fetcher.document(&case.url(), None, 1 << 20);
+        assert!(matches!(document, Err(FetchError::Cancelled)), "{fault:?}: {document:?}");
+        case.is_not_there();
+        asked.join().unwrap();
     }
 }

@@ -169,9 +169,13 @@ fn failed(
     session: &Session<'_>,
     request: &Request,
     plan: Option<&Plan>,
-    error: JobError,
+    mut error: JobError,
     progress: &mut Progress<'_>,
 ) -> Result<BuildRecord, JobError> {
+    if session.canceller.is_cancelled() {
+        // Whatever was cut short says something of its own.
+        error = JobError::cancelled(error.phase);
+    }
     if plan.is_none() {
         let header = progress.header.clone();
         progress.log(|log| log.header(&header))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use archmill_archive::{Archives, Fetcher, Keyring, Mirror, Progress, RepoSpec};
 use archmill_emulate::{Architecture, HostCpu};
-use archmill_sandbox::{Canceller, IdMap, cleanup, run_task};
+use archmill_sandbox::{Canceller, IdMap, cleanup, run_task, run_task_until};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -100,7 +100,8 @@ impl<'a> Session<'a> {
     /// Makes the cache ready and removes what killed runs left.
     pub fn open(setup: Setup, report: &'a dyn Reporter, canceller: Canceller) -> Result<Self, JobError> {
         let map = IdMap::detect().during(Phase::Host)?;
-        let session = Self { setup, map, fetcher: Fetcher::new(), report, canceller, host: HostCpu::probe() };
+        let fetcher = Fetcher::new().cancelled_by(canceller.flag());
+        let session = Self { setup, map, fetcher, report, canceller, host: HostCpu::probe() };
         for name in ["lists", "pool", "locks"] {
             let folder = session.folder(name);
             fs::create_dir_all(&folder)
@@ -144,7 +145,7 @@ impl<'a> Session<'a> {
         self.report.event(Event::Step(text));
     }
 
-    /// Runs a task in a user namespace.
+    /// Runs a task in a user namespace, until the user wants an end.
     pub fn task<A: serde::Serialize>(
         &self,
         name: &str,
@@ -152,12 +153,15 @@ impl<'a> Session<'a> {
         on_event: &mut dyn FnMut(),
     ) -> Result<(), String> {
         let args = serde_json::to_value(args).map_err(|error| error.to_string())?;
-        run_task(&self.map, name, &args, &mut |_| on_event()).map(|_| ()).map_err(|error| error.to_string())
+        run_task_until(&self.map, name, &args, &mut |_| on_event(), &self.canceller)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
     }
 
-    /// Removes folders of mapped owners.
+    /// Removes folders of mapped owners, whatever the user wants by now.
     pub fn remove(&self, folders: &[PathBuf]) -> Result<(), String> {
-        self.task("root-remove", &json!({ "folders": folders }), &mut || {})
+        let args = json!({ "folders": folders });
+        run_task(&self.map, "root-remove", &args, &mut |_| {}).map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// What a `kill -9` left: working folders whose owner is gone, and empty control groups.

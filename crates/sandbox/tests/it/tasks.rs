@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use archmill_sandbox::{HostEntries, Task, TaskError, run_task};
+use archmill_sandbox::{Canceller, HostEntries, Task, TaskError, run_task, run_task_until};
 use serde_json::{Value, json};
 
 use crate::world::{base, is_root, map};
@@ -87,6 +87,12 @@ fn errors_and_panics_and_deaths_of_a_task_are_told_apart() {
     assert!(matches!(error("unknown"), TaskError::Failed(text) if text == "there is no task unknown"));
 }
 
+fn a_task_ends_when_its_caller_wants_it() {
+    let canceller = Canceller::default();
+    let result = run_task_until(&map(), "wait", &json!(600), &mut |_| canceller.cancel(), &canceller);
+    assert!(matches!(result, Err(TaskError::Cancelled)), "{result:?}");
+}
+
 /// For the type that the tests of binfmt need.
 pub(crate) type Entries = HostEntries;
 
@@ -94,4 +100,5 @@ crate::tests![
     a_task_tells_of_its_progress_and_its_result_may_be_long,
     a_task_is_root_that_owns_files_of_any_id_and_is_nobody_outside,
     errors_and_panics_and_deaths_of_a_task_are_told_apart,
+    a_task_ends_when_its_caller_wants_it,
 ];
