@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::ArchiveError;
-use crate::fetch::{Expected, FetchError, Fetcher, rehash};
+use crate::fetch::{Expected, FetchError, Fetcher, is_whole};
 use crate::keyring::Keyring;
 use crate::progress::Progress;
 use crate::repo::RepoSpec;
@@ -127,7 +127,8 @@ impl Archives<'_> {
         let Some(plain) = release.files.get(path) else { return Ok(None) };
         let target = self.folder.join("by-hash").join(&plain.sha256);
         let local = |source| ArchiveError::Local { path: target.clone(), source };
-        if is_whole(&target, plain.size, &plain.sha256) {
+        // What a power cut left of an index must not decide which packages there are.
+        if is_whole(&target, &Expected { sha256: plain.sha256.clone(), size: plain.size }) {
             return Ok(Some(Index { path: target, sha256: plain.sha256.clone() }));
         }
         let compressed = [".xz", ".gz", ""].iter().find_map(|ending| {
@@ -138,7 +139,7 @@ impl Archives<'_> {
         let expected = Expected { sha256: file.sha256.clone(), size: file.size };
         let download = self.folder.join("by-hash").join(format!("{}.compressed", file.sha256));
         self.download(spec, release, &name, &expected, &download, progress)?;
-        let content = match decompress(&download, ending) {
+        let content = match decompress(&download, ending, plain.size) {
             // Another process that waited for the same download was faster, and has removed it.
             Err(error) if error.kind() == io::ErrorKind::NotFound && target.exists() => {
                 return Ok(Some(Index { path: target, sha256: plain.sha256.clone() }));
@@ -178,17 +179,6 @@ impl Archives<'_> {
             .file(&format!("{base}/{name}"), target, expected, progress)
             .map_err(|source| fetch_error(spec, source))
     }
-}
-
-/// Whether an index in the cache is what it was when it was written: disks lose files in power cuts, and what is left of
-/// one must not decide which packages there are.
-fn is_whole(path: &Path, size: u64, sha256: &str) -> bool {
-    let hash = || -> io::Result<String> {
-        let mut hash = Sha256::new();
-        rehash(&mut fs::File::open(path)?, &mut hash, size)?;
-        Ok(hex::encode(hash.finalize()))
-    };
-    fs::metadata(path).is_ok_and(|meta| meta.len() == size) && hash().is_ok_and(|found| found == sha256)
 }
 
 /// Whether a Release file is that of the suite that was asked for; one that names none, and that of a flat
@@ -240,13 +230,18 @@ fn index_paths(spec: &RepoSpec, release: &Release, arch: &str) -> Result<Vec<Str
     Ok(paths)
 }
 
-fn decompress(path: &Path, ending: &str) -> io::Result<Vec<u8>> {
+/// Decompresses an index that must have `size` bytes; of more, one more is read.
+fn decompress(path: &Path, ending: &str, size: u64) -> io::Result<Vec<u8>> {
     let file = io::BufReader::new(fs::File::open(path)?);
     let mut content = Vec::new();
     match ending {
-        ".xz" => liblzma::read::XzDecoder::new_multi_decoder(file).read_to_end(&mut content)?,
-        ".gz" => flate2::read::MultiGzDecoder::new(file).read_to_end(&mut content)?,
-        _ => io::BufReader::new(file).read_to_end(&mut content)?,
+        ".xz" => liblzma::read::XzDecoder::new_multi_decoder(file)
+            .take(size.saturating_add(1))
+            .read_to_end(&mut content)?,
+        ".gz" => {
+            flate2::read::MultiGzDecoder::new(file).take(size.saturating_add(1)).read_to_end(&mut content)?
+        }
+        _ => file.take(size.saturating_add(1)).read_to_end(&mut content)?,
     };
     Ok(content)
 }

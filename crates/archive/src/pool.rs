@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use crate::fetch::{Expected, FetchError, Fetcher};
+use crate::fetch::{Expected, FetchError, Fetcher, is_whole};
 use crate::progress::Progress;
 
 /// A file to get.
@@ -28,7 +28,8 @@ impl PoolFile {
     }
 }
 
-/// Gets all `files` into `folder`, `parallel` at a time, and tells where each is. The first failure ends it.
+/// Gets all `files` into `folder`, `parallel` at a time, and tells where each is; what is there already is used if it is
+/// still what it was. The first failure ends it.
 pub fn fetch_all(
     fetcher: &Fetcher,
     folder: &Path,
@@ -36,8 +37,7 @@ pub fn fetch_all(
     parallel: usize,
     progress: &dyn Progress,
 ) -> Result<Vec<PathBuf>, FetchError> {
-    let missing: Vec<&PoolFile> = files.iter().filter(|file| !file.is_cached(folder)).collect();
-    let queue = Mutex::new(missing.into_iter());
+    let queue = Mutex::new(files.iter());
     let failure = Mutex::new(None);
     let next = || queue.lock().ok().and_then(|mut queue| queue.next());
     std::thread::scope(|scope| {
@@ -47,7 +47,16 @@ pub fn fetch_all(
                     if failure.lock().is_ok_and(|failure| failure.is_some()) {
                         break;
                     }
-                    if let Err(error) = fetcher.file(&file.url, &file.path(folder), &file.expected, progress)
+                    let path = file.path(folder);
+                    if file.is_cached(folder) && !is_whole(&path, &file.expected) {
+                        progress.note(&format!(
+                            "{} was damaged since it was downloaded; it is downloaded again",
+                            path.display()
+                        ));
+                        let _ = std::fs::remove_file(&path);
+                    }
+                    if !file.is_cached(folder)
+                        && let Err(error) = fetcher.file(&file.url, &path, &file.expected, progress)
                         && let Ok(mut failure) = failure.lock()
                     {
                         failure.get_or_insert(error);

@@ -58,3 +58,15 @@ fn two_files_of_the_same_content_are_one() {
     assert_eq!(paths[0], paths[1]);
     assert_eq!(server.requests().len(), 1);
 }
+
+#[test]
+fn a_file_that_the_disk_lost_is_fetched_again() {
+    let (_served, server, files) = served(3);
+    let pool = tempfile::tempdir().unwrap();
+    fetch_all(&impatient(), pool.path(), &files, 2, &NoProgress).unwrap();
+    let damaged = files[1].path(pool.path());
+    fs::write(&damaged, vec![0; usize::try_from(files[1].expected.size).unwrap()]).unwrap();
+    fetch_all(&impatient(), pool.path(), &files, 2, &NoProgress).unwrap();
+    assert_eq!(sha256(&fs::read(&damaged).unwrap()), files[1].expected.sha256);
+    assert_eq!(server.requests().len(), 4);
+}

@@ -92,8 +92,9 @@ impl Source {
         let (base, name) = url.rsplit_once('/').unwrap_or(("", url));
         let dsc = own_entry(name, &content);
         let kept = session.folder("pool").join(&dsc.sha256[..2]).join(&dsc.sha256);
-        fs::create_dir_all(kept.parent().unwrap_or(Path::new("."))).during(Phase::FetchSource)?;
-        fs::write(&kept, &content).during(Phase::FetchSource)?;
+        keep(&kept, &content)
+            .map_err(|error| format!("cannot write {}: {error}", kept.display()))
+            .during(Phase::FetchSource)?;
         record.files.retain(|file| file.name != dsc.name);
         record.files.push(dsc);
         Self::fetch(session, record, base, None)
@@ -154,12 +155,12 @@ impl Source {
                 .map_err(|error| format!("{name} names {}: {error}", file.name))
                 .during(Phase::FetchSource)?;
             if found.sha256 != file.sha256 || found.size_bytes != file.size {
-                let message = format!(
-                    "{} is not the file that {name} names: its SHA-256 is {} and must be {}",
-                    path.display(),
-                    found.sha256,
-                    file.sha256
-                );
+                let what = if found.size_bytes == file.size {
+                    format!("its SHA-256 is {} and must be {}", found.sha256, file.sha256)
+                } else {
+                    format!("it has {} bytes and must have {}", found.size_bytes, file.size)
+                };
+                let message = format!("{} is not the file that {name} names: {what}", path.display());
                 return Err(JobError::new(Phase::FetchSource, message));
             }
             files.push((file.clone(), path));
@@ -186,6 +187,17 @@ impl Source {
         let tree = fs::canonicalize(tree).during(Phase::FetchSource)?;
         Ok(Self { record, files: Vec::new(), tree: Some(tree), repository: None })
     }
+}
+
+/// Puts a file into the pool, whole or not at all.
+fn keep(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// The entry of a file that does not list itself.

@@ -97,14 +97,38 @@ fn unpack_with(
     argv: Vec<String>,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Exit, JobError> {
-    let exit = run(sandbox, plan, argv, Path::new(BUILD_FOLDER), request.limits.clone(), output)?;
-    let failed = || format!("the source {} cannot be unpacked: {}", plan.source.record.package, exit.status);
+    let mut said = Vec::new();
+    let mut listen = |bytes: &[u8]| {
+        output(bytes);
+        said.extend_from_slice(bytes);
+        if said.len() > 2 * REMEMBERED {
+            said.drain(..said.len() - REMEMBERED);
+        }
+    };
+    let exit = run(sandbox, plan, argv, Path::new(BUILD_FOLDER), request.limits.clone(), &mut listen)?;
+    let failed = || {
+        let said = String::from_utf8_lossy(&said);
+        let why = reason(&said).map_or_else(String::new, |line| format!(": {line}"));
+        format!("the source {} cannot be unpacked ({}){why}", plan.source.record.package, exit.status)
+    };
     match exit.status {
         Status::Exited(0) => Ok(exit),
         Status::Cancelled => Err(JobError::cancelled(Phase::Unpack)),
         Status::Limit(kind) => Err(JobError::limit(Phase::Unpack, kind, failed())),
         _ => Err(JobError::new(Phase::Unpack, failed())),
     }
+}
+
+/// Bytes of a command's output that are searched for the reason of its failure.
+const REMEMBERED: usize = 1 << 14;
+
+/// The first complaint in what tar or dpkg-source said: what follows is mostly of its making.
+fn reason(said: &str) -> Option<&str> {
+    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let complaint = |line: &&str| {
+        line.starts_with("tar: ") || line.starts_with("dpkg-source: error: ") || line.contains(": error: ")
+    };
+    lines().find(complaint).or_else(|| lines().next_back())
 }
 
 fn copy_in(from: &Path, name: &str, sandbox: &Sandbox) -> Result<(), JobError> {
@@ -175,4 +199,17 @@ fn run(
     let command =
         Command { argv, env, cwd: cwd.to_owned(), uid: BUILD_USER.1, gid: BUILD_USER.1, umask: 0o22, limits };
     sandbox.run(&command, output).during(Phase::Unpack)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn the_first_complaint_is_the_reason() {
+        let said = "dpkg-source: info: extracting x\ntar: x/a: Cannot open: Not a directory\ntar: Exiting with failure status\ndpkg-source: error: tar subprocess returned exit status 2\n";
+        assert_eq!(reason(said), Some("tar: x/a: Cannot open: Not a directory"));
+        assert_eq!(reason("odd\n\n"), Some("odd"));
+        assert_eq!(reason(""), None);
+    }
 }

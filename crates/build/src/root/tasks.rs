@@ -51,8 +51,7 @@ fn unpack_task(args: Value, emit: &mut dyn FnMut(Value)) -> Result<Value, String
             let (sender, queue) = (sender.clone(), &queue);
             scope.spawn(move || {
                 while let Some(job) = queue.lock().ok().and_then(|mut jobs| jobs.next()) {
-                    let done = check_pooled(&job.deb)
-                        .and_then(|()| unpack::unpack(&job.deb, &job.folder).map_err(text));
+                    let done = unpack::unpack(&job.deb, &job.folder).map_err(text);
                     let failed = done.is_err();
                     if sender.send(done).is_err() || failed {
                         break;
@@ -67,19 +66,6 @@ fn unpack_task(args: Value, emit: &mut dyn FnMut(Value)) -> Result<Value, String
         }
         Ok(Value::Null)
     })
-}
-
-/// Files of the pool are named by their SHA-256 and were checked when they were downloaded; a disk may have lost them since.
-fn check_pooled(deb: &Path) -> Result<(), String> {
-    let name = deb.file_name().unwrap_or_default().to_string_lossy();
-    if name.len() != 64 {
-        return Ok(());
-    }
-    let measured = crate::artifacts::measure(deb).map_err(text)?;
-    if measured.sha256 == *name {
-        return Ok(());
-    }
-    Err(format!("{} was damaged since it was downloaded; remove it and try again", deb.display()))
 }
 
 /// Arguments of `root-compose`.
