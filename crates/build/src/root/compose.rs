@@ -87,13 +87,27 @@ pub enum ComposeError {
         path: PathBuf,
     },
     /// A file where a folder is, or a circle of links.
-    #[error("{package} ships /{}, but part of that path is not a folder", path.display())]
+    #[error("{package} ships /{}, but part of that path is not a folder{}", path.display(), made_by(by.as_ref()))]
     NotAFolder {
         /// The package.
         package: String,
         /// The path, relative.
         path: PathBuf,
+        /// What is there in place of a folder, and the package that ships it, if that is one of these.
+        by: Option<(PathBuf, String)>,
     },
+    /// A file where a folder is.
+    #[error("{package} ships /{} as a file, and that is a folder", path.display())]
+    OverFolder {
+        /// The package.
+        package: String,
+        /// The path, relative.
+        path: PathBuf,
+    },
+}
+
+fn made_by(by: Option<&(PathBuf, String)>) -> String {
+    by.map_or_else(String::new, |(path, package)| format!(": {package} ships /{}", path.display()))
 }
 
 /// Composes `parts` over `below`.
@@ -124,26 +138,52 @@ struct Composer<'a> {
 
 impl Composer<'_> {
     fn add(&mut self, parts: &[Part<'_>], index: usize, entry: &Entry) -> Result<(), ComposeError> {
+        self.try_add(parts, index, entry)?.ok_or_else(|| ComposeError::NotAFolder {
+            package: parts[index].name.to_owned(),
+            path: entry.path.0.clone(),
+            by: self.in_the_way(parts, entry.path.as_path()),
+        })
+    }
+
+    /// What on the way to `path` is no folder, of what these packages ship.
+    fn in_the_way(&self, parts: &[Part<'_>], path: &Path) -> Option<(PathBuf, String)> {
+        let mut above: Vec<&Path> = path.ancestors().collect();
+        above.reverse();
+        let leaf = |path: &&Path| {
+            self.tree.nodes.get(*path).filter(|node| node.source != Source::Directory).map(|node| node.owner)
+        };
+        // The last, as links on the way to it were followed.
+        let found = above.iter().rev().find(|path| leaf(path).is_some())?;
+        Some((found.to_path_buf(), parts[leaf(found)?].name.to_owned()))
+    }
+
+    /// `None` where a part of its path is no folder.
+    fn try_add(
+        &mut self,
+        parts: &[Part<'_>],
+        index: usize,
+        entry: &Entry,
+    ) -> Result<Option<()>, ComposeError> {
         let part = &parts[index];
-        let not_a_folder =
-            || ComposeError::NotAFolder { package: part.name.to_owned(), path: entry.path.0.clone() };
         let is_folder = entry.kind == Kind::Directory;
         let diverted = if is_folder { None } else { self.diverted(part.name, entry.path.as_path()) };
         let named = diverted.as_deref().unwrap_or(entry.path.as_path());
         let folder = named.parent().unwrap_or(Path::new(""));
-        let folder = self.folder(folder).ok_or_else(not_a_folder)?;
-        let Some(name) = named.file_name() else { return Ok(()) };
+        let Some(folder) = self.folder(folder) else { return Ok(None) };
+        let Some(name) = named.file_name() else { return Ok(Some(())) };
         let mut path = folder.join(name);
         if is_folder {
-            return self.add_folder(index, entry, path).ok_or_else(not_a_folder);
+            return Ok(self.add_folder(index, entry, path));
         }
         if part.conffiles.contains(entry.path.as_path()) {
             let mut name: OsString = name.to_owned();
             name.push(".dpkg-new");
             path.set_file_name(name);
         }
-        self.ensure_folder(index, &folder).ok_or_else(not_a_folder)?;
-        self.add_leaf(parts, index, entry, path)
+        if self.ensure_folder(index, &folder).is_none() {
+            return Ok(None);
+        }
+        self.add_leaf(parts, index, entry, path).map(Some)
     }
 
     /// A folder that a package ships: taken from below, from an earlier package, or made.
@@ -188,6 +228,13 @@ impl Composer<'_> {
                     path,
                 });
             }
+        }
+        if self.kind(&path) == Some(Kind::Directory) {
+            // dpkg leaves a folder alone that a package has a link for, and refuses a file.
+            return match &entry.kind {
+                Kind::Symlink(_) => Ok(()),
+                _ => Err(ComposeError::OverFolder { package: parts[index].name.to_owned(), path }),
+            };
         }
         let source = match &entry.kind {
             Kind::Symlink(target) => Source::Symlink(target.clone()),
@@ -368,6 +415,20 @@ mod tests {
         let below_it = manifest(&[("d/f", Kind::File)]);
         let error = compose(&[part("a", &file, &none), part("b", &below_it, &none)], &Below(vec![]), &[])
             .unwrap_err();
-        assert_eq!(error, ComposeError::NotAFolder { package: "b".into(), path: "d/f".into() });
+        let by = Some(("d".into(), "a".into()));
+        assert_eq!(error, ComposeError::NotAFolder { package: "b".into(), path: "d/f".into(), by });
+        assert_eq!(error.to_string(), "b ships /d/f, but part of that path is not a folder: a ships /d");
+    }
+
+    #[test]
+    fn a_folder_is_not_replaced() {
+        let below = || Below(vec![("etc", node(Kind::Directory, 0o755))]);
+        let none = HashSet::new();
+        let link = manifest(&[("etc", Kind::Symlink("/tmp".into()))]);
+        let tree = compose(&[part("a", &link, &none)], &below(), &[]).unwrap();
+        assert!(tree.nodes.is_empty(), "as dpkg leaves it");
+        let file = manifest(&[("etc", Kind::File)]);
+        let error = compose(&[part("a", &file, &none)], &below(), &[]).unwrap_err();
+        assert_eq!(error.to_string(), "a ships /etc as a file, and that is a folder");
     }
 }
