@@ -24,7 +24,7 @@ mod machine;
 mod rules;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 9;
+pub const FORMAT: u32 = 10;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -382,31 +382,6 @@ impl Layer<'_> {
             entry.rules.push(Rule::FoldersHave("LD_LIBRARY_PATH".to_owned(), names.join(" ")));
         }
         self.entries = entries;
-    }
-
-    /// Where a twin lacks what another one would have brought, the target's program runs, with the target's file.
-    fn heed_missing_files(&mut self) {
-        let folder = &self.args.folder;
-        let is_there = |pattern: &str| {
-            let pattern = format!("{}/{pattern}", glob::Pattern::escape(&folder.to_string_lossy()));
-            glob::glob(&pattern).is_ok_and(|mut found| found.any(|path| path.is_ok_and(|path| path.exists())))
-        };
-        let twins = &self.args.twins;
-        self.entries.retain(|(package, entry)| {
-            let path = below_prefix(&entry.program);
-            let needs =
-                twins.iter().filter(|(twin, _)| twin.package == *package).flat_map(|(twin, _)| &twin.needs);
-            let mut needed = needs.filter(|(program, _)| means(program, path));
-            needed.all(|(_, file)| is_there(file))
-        });
-        for rule in self.entries.iter_mut().flat_map(|(_, entry)| &mut entry.rules) {
-            if let Rule::ReplaceArgument(from, to) = rule
-                && to.starts_with(PREFIX)
-                && !folder.join(below_prefix(to)).exists()
-            {
-                *rule = Rule::ArgumentIs(std::mem::take(from));
-            }
-        }
     }
 
     /// Whether all strings of the twin are those of the target: one that would tell of this machine is not used.

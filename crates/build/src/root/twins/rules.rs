@@ -1,9 +1,12 @@
 //! What the table says of when a twin runs, from what the data files say.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use archmill_dispatch::Rule;
+use archmill_dispatch::{PREFIX, Rule};
 use archmill_emulate::twins::{Condition, Twin};
+
+use super::{Layer, below_prefix};
 
 /// When no twin runs.
 pub(super) fn common_rules() -> Vec<Rule> {
@@ -47,5 +50,87 @@ fn rule(condition: &Condition) -> Rule {
         Condition::VariableHas(name, part) => Rule::VariableHas(name, part),
         Condition::Only(text) => Rule::OnlyFirstStarts(text),
         Condition::Replace(from, to) => Rule::ReplaceArgument(from, to),
+    }
+}
+
+impl Layer<'_> {
+    /// Where a twin lacks what another one would have brought, the target's program runs, with the target's file.
+    pub(super) fn heed_missing_files(&mut self) {
+        let folder = &self.args.folder;
+        let is_there = |pattern: &str| {
+            let pattern = format!("{}/{pattern}", glob::Pattern::escape(&folder.to_string_lossy()));
+            glob::glob(&pattern).is_ok_and(|mut found| found.any(|path| path.is_ok_and(|path| path.exists())))
+        };
+        let twins = &self.args.twins;
+        self.entries.retain(|(package, entry)| {
+            let path = below_prefix(&entry.program);
+            let needs =
+                twins.iter().filter(|(twin, _)| twin.package == *package).flat_map(|(twin, _)| &twin.needs);
+            let mut needed = needs.filter(|(program, _)| means(program, path));
+            needed.all(|(_, file)| is_there(file))
+        });
+        let expanded: Vec<Vec<Rule>> =
+            self.entries.iter().map(|(_, entry)| self.expanded(&entry.rules)).collect();
+        for ((_, entry), rules) in self.entries.iter_mut().zip(expanded) {
+            entry.rules = rules;
+        }
+        for rule in self.entries.iter_mut().flat_map(|(_, entry)| &mut entry.rules) {
+            if let Rule::ReplaceArgument(from, to) = rule
+                && to.starts_with(PREFIX)
+                && !folder.join(below_prefix(to)).exists()
+            {
+                *rule = Rule::ArgumentIs(std::mem::take(from));
+            }
+        }
+    }
+
+    /// The same with one rule for each folder that an asterisk in a path stands for, in the root or here.
+    fn expanded(&self, rules: &[Rule]) -> Vec<Rule> {
+        let mut expanded = Vec::new();
+        for rule in rules {
+            let Rule::ReplaceArgument(from, to) = rule else {
+                expanded.push(rule.clone());
+                continue;
+            };
+            let Some(split) = from.split_once('*') else {
+                expanded.push(rule.clone());
+                continue;
+            };
+            let here = below_prefix(to).to_string_lossy().into_owned();
+            let own = here.split_once('*').map(|split| between(&self.args.folder, split));
+            let of_root = self.args.root.iter().flat_map(|(_, folder)| between(&folder.join("files"), split));
+            let names: BTreeSet<String> = own.into_iter().flatten().chain(of_root).collect();
+            expanded.extend(
+                names
+                    .iter()
+                    .map(|name| Rule::ReplaceArgument(from.replace('*', name), to.replace('*', name))),
+            );
+        }
+        expanded
+    }
+}
+
+/// The names that make a path of a file below `folder` when they are put between two parts of one.
+fn between(folder: &Path, (before, after): (&str, &str)) -> Vec<String> {
+    let entries = std::fs::read_dir(folder.join(before.trim_start_matches('/')));
+    let names = entries.into_iter().flatten().flatten().map(|entry| (entry.path(), entry.file_name()));
+    let there = names.filter(|(path, _)| path.join(after.trim_start_matches('/')).symlink_metadata().is_ok());
+    there.map(|(_, name)| name.to_string_lossy().into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_asterisk_is_what_is_there() {
+        let tmp = tempfile::tempdir().unwrap();
+        for version in ["14", "16"] {
+            std::fs::create_dir_all(tmp.path().join("usr/libexec/gcc/t").join(version)).unwrap();
+        }
+        std::fs::write(tmp.path().join("usr/libexec/gcc/t/16/plugin.so"), "").unwrap();
+        let split = "/usr/libexec/gcc/t/*/plugin.so".split_once('*').unwrap();
+        assert_eq!(between(tmp.path(), split), ["16"]);
+        assert!(between(&tmp.path().join("none"), split).is_empty());
     }
 }
