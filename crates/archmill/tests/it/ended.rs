@@ -2,12 +2,14 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::farm::{Farm, assert_no_cgroups_of, sandbox};
 use crate::made::Tree;
+use crate::support::server::ALWAYS;
+use crate::support::Fault;
 
 fn start(farm: &Farm, source: &str) -> Child {
     let out = farm.new_out();
@@ -85,6 +87,27 @@ fn ctrl_c_while_the_root_is_made_leaves_nothing() {
         assert_eq!(code(child, None, Some(stderr)), Some(130), "{words}");
         farm.assert_nothing_left();
         assert_no_cgroups_of(pid);
+    }
+    farm.build("greeting", &[]).succeeded();
+}
+
+#[test]
+fn sigterm_is_heeded_while_a_server_does_not_answer() {
+    if !sandbox("sigterm_while_a_server_does_not_answer") {
+        return;
+    }
+    let farm = Farm::cold();
+    for (stalled, words) in [("/InRelease", "reading package indexes"), ("/pool/", "downloading")] {
+        farm.server.fault(stalled, ALWAYS, Fault::Stall);
+        let mut child = start(&farm, "greeting");
+        let stderr = until(child.stderr.take().unwrap(), words);
+        std::thread::sleep(Duration::from_millis(300));
+        let began = Instant::now();
+        send(&child, Signal::TERM);
+        assert_eq!(code(child, None, Some(stderr)), Some(130), "{stalled}");
+        println!("{stalled}: ended after {:?}", began.elapsed());
+        farm.assert_nothing_left();
+        farm.server.mend();
     }
     farm.build("greeting", &[]).succeeded();
 }
