@@ -8,8 +8,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::farm::{Farm, assert_no_cgroups_of, sandbox};
 use crate::made::Tree;
-use crate::support::server::ALWAYS;
 use crate::support::Fault;
+use crate::support::server::ALWAYS;
 
 fn start(farm: &Farm, source: &str) -> Child {
     let out = farm.new_out();
