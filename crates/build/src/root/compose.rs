@@ -147,14 +147,11 @@ impl Composer<'_> {
 
     /// What on the way to `path` is no folder, of what these packages ship.
     fn in_the_way(&self, parts: &[Part<'_>], path: &Path) -> Option<(PathBuf, String)> {
-        let mut above: Vec<&Path> = path.ancestors().collect();
-        above.reverse();
-        let leaf = |path: &&Path| {
-            self.tree.nodes.get(*path).filter(|node| node.source != Source::Directory).map(|node| node.owner)
-        };
-        // The last, as links on the way to it were followed.
-        let found = above.iter().rev().find(|path| leaf(path).is_some())?;
-        Some((found.to_path_buf(), parts[leaf(found)?].name.to_owned()))
+        // The deepest, as links on the way to it were followed.
+        path.ancestors().find_map(|path| {
+            let node = self.tree.nodes.get(path).filter(|node| node.source != Source::Directory)?;
+            Some((path.to_owned(), parts[node.owner].name.to_owned()))
+        })
     }
 
     /// `None` where a part of its path is no folder.

@@ -88,30 +88,29 @@ impl Layer<'_> {
     fn expanded(&self, rules: &[Rule]) -> Vec<Rule> {
         let mut expanded = Vec::new();
         for rule in rules {
-            let Rule::ReplaceArgument(from, to) = rule else {
-                expanded.push(rule.clone());
-                continue;
-            };
-            let Some(split) = from.split_once('*') else {
-                expanded.push(rule.clone());
-                continue;
-            };
-            let here = below_prefix(to).to_string_lossy().into_owned();
-            let own = here.split_once('*').map(|split| between(&self.args.folder, split));
-            let of_root = self.args.root.iter().flat_map(|(_, folder)| between(&folder.join("files"), split));
-            let names: BTreeSet<String> = own.into_iter().flatten().chain(of_root).collect();
-            expanded.extend(
-                names
-                    .iter()
-                    .map(|name| Rule::ReplaceArgument(from.replace('*', name), to.replace('*', name))),
-            );
+            match rule {
+                Rule::ReplaceArgument(from, to) if from.contains('*') => {
+                    let of = |name: String| {
+                        Rule::ReplaceArgument(from.replace('*', &name), to.replace('*', &name))
+                    };
+                    expanded.extend(self.names(from, to).into_iter().map(of));
+                }
+                other => expanded.push(other.clone()),
+            }
         }
         expanded
     }
+
+    /// What the asterisk of two paths stands for: in the root's packages, of the one, and here, of the other.
+    fn names(&self, from: &str, to: &str) -> BTreeSet<String> {
+        let of_root = self.args.root.iter().flat_map(|(_, folder)| between(&folder.join("files"), from));
+        of_root.chain(between(&self.args.folder, &below_prefix(to).to_string_lossy())).collect()
+    }
 }
 
-/// The names that make a path of a file below `folder` when they are put between two parts of one.
-fn between(folder: &Path, (before, after): (&str, &str)) -> Vec<String> {
+/// The names that, in place of the asterisk, make `pattern` the path of a file below `folder`.
+fn between(folder: &Path, pattern: &str) -> Vec<String> {
+    let Some((before, after)) = pattern.split_once('*') else { return Vec::new() };
     let entries = std::fs::read_dir(folder.join(before.trim_start_matches('/')));
     let names = entries.into_iter().flatten().flatten().map(|entry| (entry.path(), entry.file_name()));
     let there = names.filter(|(path, _)| path.join(after.trim_start_matches('/')).symlink_metadata().is_ok());
@@ -129,8 +128,8 @@ mod tests {
             std::fs::create_dir_all(tmp.path().join("usr/libexec/gcc/t").join(version)).unwrap();
         }
         std::fs::write(tmp.path().join("usr/libexec/gcc/t/16/plugin.so"), "").unwrap();
-        let split = "/usr/libexec/gcc/t/*/plugin.so".split_once('*').unwrap();
-        assert_eq!(between(tmp.path(), split), ["16"]);
-        assert!(between(&tmp.path().join("none"), split).is_empty());
+        let pattern = "/usr/libexec/gcc/t/*/plugin.so";
+        assert_eq!(between(tmp.path(), pattern), ["16"]);
+        assert!(between(&tmp.path().join("none"), pattern).is_empty());
     }
 }
