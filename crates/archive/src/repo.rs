@@ -83,6 +83,8 @@ pub fn parse(text: &str) -> Result<Vec<RepoSpec>, RepoError> {
                 .map(parse_line)
                 .collect()
         }
+        // One line is no stanza: that takes URIs and Suites.
+        Some(line) if text.trim() == line => Ok(vec![parse_line(line)?]),
         Some(_) => parse_deb822(text),
     }
 }
@@ -158,9 +160,10 @@ fn unfold_key(value: &str) -> String {
 fn parse_deb822(text: &str) -> Result<Vec<RepoSpec>, RepoError> {
     let text = without_comments(text);
     let mut specs = Vec::new();
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     for stanza in stanzas(&text) {
-        let stanza = stanza
-            .map_err(|error| RepoError { text: "(sources file)".to_owned(), problem: error.to_string() })?;
+        let stanza =
+            stanza.map_err(|error| RepoError { text: first.to_owned(), problem: error.to_string() })?;
         if stanza.get("Enabled").is_some_and(|value| value.eq_ignore_ascii_case("no")) {
             continue;
         }
@@ -221,6 +224,14 @@ mod tests {
             matches!(&specs[0].signed_by, Some(SignedBy::Key(key)) if key.contains("BLOCK-----\n\nxyz\n")),
             "{specs:?}"
         );
+    }
+
+    #[test]
+    fn what_is_neither_a_line_nor_a_stanza_is_quoted() {
+        let error = parse("http://deb.example.org trixie main").unwrap_err().to_string();
+        assert!(error.contains("\"http://deb.example.org trixie main\""), "{error}");
+        let error = parse("no repository\nat all\n").unwrap_err().to_string();
+        assert!(error.contains("\"no repository\""), "{error}");
     }
 
     #[test]

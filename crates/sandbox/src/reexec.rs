@@ -1,7 +1,7 @@
 //! The program runs a copy of itself where it needs another user namespace: there is nothing to install,
 //! and no code runs between fork and exec in a process that has threads.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
@@ -74,7 +74,8 @@ pub fn init(tasks: &[(&'static str, Task)]) {
             match result {
                 Ok(code) => code,
                 Err(error) => {
-                    eprintln!("{NAME}: {error}");
+                    // Nobody may be there to read it.
+                    let _ = writeln!(io::stderr(), "{NAME}: {error}");
                     125
                 }
             }

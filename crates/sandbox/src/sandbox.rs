@@ -245,8 +245,8 @@ impl Sandbox {
                 match pipe.read(&mut buffer)? {
                     0 => open = false,
                     count => {
-                        watch.output(count);
-                        output(&buffer[..count]);
+                        let within = watch.output(count);
+                        output(&buffer[..within]);
                     }
                 }
             } else if said && ended.is_none() {

@@ -29,10 +29,12 @@ impl Watch {
         Self { limits, began, last_output: began, logged: 0, asked: began, reached: None }
     }
 
-    /// So much output came.
-    pub(crate) fn output(&mut self, count: usize) {
+    /// So much output came. Gives how much of it is within the limit.
+    pub(crate) fn output(&mut self, count: usize) -> usize {
         self.last_output = Instant::now();
+        let room = self.limits.log.map_or(u64::MAX, |limit| limit.saturating_sub(self.logged));
         self.logged += count as u64;
+        usize::try_from(room).unwrap_or(usize::MAX).min(count)
     }
 
     /// Why it was told to end.
@@ -85,5 +87,19 @@ impl Watch {
         };
         self.reached = Some((status, Instant::now()));
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_output_is_passed_on_than_the_limit_allows() {
+        let mut watch = Watch::new(Limits { log: Some(10), ..Limits::default() });
+        assert_eq!([watch.output(8), watch.output(8), watch.output(8)], [8, 2, 0]);
+        let due = watch.due(&Canceller::default(), &mut |_| None);
+        assert!(due && watch.reached() == Some(Status::Limit(LimitKind::Log)));
+        assert_eq!(Watch::new(Limits::default()).output(8), 8);
     }
 }

@@ -108,6 +108,11 @@ static CAUSE: LazyLock<RegexSet> = LazyLock::new(|| {
         r"^(error|ERROR|FATAL|fatal): ",
         // Linkers.
         r"undefined reference to|multiple definition of|: cannot find -l|relocation truncated to fit|^collect2: error",
+        // What debhelper lacks comes as warnings before its error; patches that do not fit.
+        r"^dh_[a-z_]+: warning: (Cannot find |.* exists in debian/tmp but is not installed)",
+        r"^dpkg-gensymbols: warning: .* doesn't match completely|^Hunk #\d+ FAILED",
+        // Perl, the tools of coreutils, Go.
+        r"^Can't (locate|load|open|exec) |^syntax error at |^[a-z-]+: cannot |^panic: ",
         // Programs that end a build: configure, cmake, meson, tracebacks.
         r"^configure: error:|^CMake Error|^meson\.build:\d+:\d+: ERROR:",
         r"^[A-Za-z_.]*(Error|Exception): ",
@@ -116,7 +121,7 @@ static CAUSE: LazyLock<RegexSet> = LazyLock::new(|| {
         r"No such file or directory$|: (command )?not found$|Permission denied$",
         // Tests: automake, TAP, ctest, pytest, cargo, go, meson.
         r"^(FAIL|ERROR|XPASS)\b|^# (FAIL|ERROR|XPASS): +[1-9]",
-        r"^not ok \d+|^\s*FAILED\b|^--- FAIL: |^=+ .*\b[1-9]\d* (failed|errors?)\b.* =+$",
+        r"^E   +\S|^not ok \d+|^\s*FAILED\b|^--- FAIL: |^=+ .*\b[1-9]\d* (failed|errors?)\b.* =+$",
         r"^\s*\d+ - .*\((Failed|Timeout|SEGFAULT|Subprocess aborted|Child aborted|Not Run|ILLEGAL)\)$",
         r"\b[1-9]\d* tests? failed\b|^[1-9]\d* of \d+ tests? failed|^Ok: +\d|^(Fail|Timeout): +[1-9]|^test result: FAILED",
         r"^\s*\d+/\d+ .*\b(FAIL|TIMEOUT|ERROR)\b|^thread '.*' .*panicked at",
@@ -187,6 +192,22 @@ mod tests {
                     # FAIL:  0\n1..3\nok 1 - gives error: x\ntest result: ok. 3 passed; 0 failed; 0 ignored\n";
         let lines = relevant_lines(&format!("{calm}ld: cannot find -lfoo: No such file or directory\n"));
         assert_eq!(lines, ["ld: cannot find -lfoo: No such file or directory"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_and_not_only_that_something_is() {
+        let causes = [
+            "dh_install: warning: Cannot find (any matches for) \"usr/bin/x\" (tried in ., debian/tmp)",
+            "dh_missing: warning: usr/share/x exists in debian/tmp but is not installed to anywhere",
+            "Can't locate Foo/Bar.pm in @INC (you may need to install the Foo::Bar module)",
+            "cp: cannot stat 'x': No such file or directory",
+            "E   assert 1 == 2",
+            "Hunk #1 FAILED at 7.",
+        ];
+        for cause in causes {
+            let lines = relevant_lines(&format!("make[1]: Entering directory '/build'\n{cause}\nlast line\n"));
+            assert_eq!(lines, [cause]);
+        }
     }
 
     #[test]

@@ -108,7 +108,11 @@ pub fn write(record: &BuildRecord, path: &Path) -> Result<(), RecordError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let unfinished = PathBuf::from(name);
-    let mut file = fs::File::create(&unfinished).map_err(io)?;
-    file.write_all(&text).and_then(|()| file.sync_all()).map_err(io)?;
-    fs::rename(&unfinished, path).map_err(io)
+    let written = fs::File::create(&unfinished)
+        .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&unfinished, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&unfinished);
+        io(error)
+    })
 }

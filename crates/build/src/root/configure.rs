@@ -18,6 +18,9 @@ fn environment() -> Vec<(String, String)> {
         ("TERM", "dumb"),
         ("DEBIAN_FRONTEND", "noninteractive"),
         ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+        // What debconf uses anyway. It looks for a file of the user's first, and before there is an /etc/passwd perl warns
+        // of a home that it does not know.
+        ("DEBCONF_SYSTEMRC", "/etc/debconf.conf"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()
