@@ -77,6 +77,19 @@ pub(crate) enum BuildTypeArg {
     Source,
 }
 
+/// Where things are kept, and what is the same for every build on a host.
+///
+/// The variables are read by [`crate::config`]: clap would list options that come from a variable as required.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PlaceArgs {
+    /// Folder for downloads and build roots [env: ARCHMILL_CACHE] [default: that of farm.toml, else /var/cache/archmill for root and ~/.cache/archmill for others]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Configuration file [env: ARCHMILL_CONFIG] [default: ~/.config/archmill/farm.toml, else /etc/archmill/farm.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
 /// Where packages come from and where things are kept.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ArchiveArgs {
@@ -119,16 +132,12 @@ pub(crate) struct ArchiveArgs {
     /// A package of the root that gets no twin
     #[arg(long = "without-twin", value_name = "PACKAGE")]
     pub(crate) without_twins: Vec<String>,
-    /// Folder for downloads and build roots
-    #[arg(long, value_name = "DIR", env = "ARCHMILL_CACHE")]
-    pub(crate) cache: Option<PathBuf>,
-    /// Configuration file
-    #[arg(long, value_name = "FILE", env = "ARCHMILL_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
     /// Build profiles, separated by commas or spaces
     #[arg(long, short = 'P', value_delimiter = ',')]
     pub(crate) profiles: Vec<String>,
-    /// How to run the target's programs [default: what the architecture needs]
+    /// How to run the target's programs [default: native where this CPU runs them, else accelerated; emulated for a source that failed with twins]
     #[arg(long, value_enum)]
     pub(crate) mode: Option<ModeArg>,
     /// Which packages to build [default: any for a foreign architecture, else full where the source has both]
@@ -172,22 +181,22 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_field_names, reason = "fields are named as the options are")]
 pub(crate) struct LimitArgs {
-    /// Longest time for the build as a whole, such as 6h or 90m [default: 24h native, scaled when emulated]
+    /// Longest time for the build as a whole, such as 6h or 90m [default: 24h, emulated five times as long]
     #[arg(long, value_name = "TIME")]
     pub(crate) max_time: Option<String>,
-    /// Longest time without output, such as 150m
+    /// Longest time without output, such as 90m [default: 150m, emulated five times as long]
     #[arg(long, value_name = "TIME")]
     pub(crate) max_silence: Option<String>,
-    /// Most memory for all processes together, such as 8G
+    /// Most memory for all processes together, such as 8G [default: no limit]
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_memory: Option<String>,
     /// Most processes and threads at a time [default: half of what the kernel allows, at most 32768]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_processes: Option<u64>,
-    /// Most disk space for the build, such as 20G
+    /// Most disk space for the build, such as 20G [default: no limit]
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_disk: Option<String>,
-    /// Longest log, such as 500M
+    /// Most output of the build, such as 500M [default: 1G]; the log is cut there and has archmill's own lines besides
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_log: Option<String>,
 }
@@ -254,9 +263,8 @@ pub(crate) struct DebugArgs {
     /// Architecture
     #[arg(long, short = 'a')]
     pub(crate) arch: Option<String>,
-    /// Folder for downloads and build roots
-    #[arg(long, value_name = "DIR", env = "ARCHMILL_CACHE")]
-    pub(crate) cache: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
     /// Let QEMU print the system calls of what is run
     #[arg(long)]
     pub(crate) strace: bool,
@@ -282,9 +290,8 @@ pub(crate) struct ReplayArgs {
     /// Debian mirror [default: that of the record, if it still answers]
     #[arg(long, value_name = "URL")]
     pub(crate) mirror: Option<String>,
-    /// Folder for downloads and build roots
-    #[arg(long, value_name = "DIR", env = "ARCHMILL_CACHE")]
-    pub(crate) cache: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
     /// Print the new build record to standard output
     #[arg(long)]
     pub(crate) json: bool,
@@ -472,9 +479,8 @@ pub(crate) struct SimulateArgs {
 /// `archmill doctor`
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Folder for downloads and build roots, whose file system is tried out
-    #[arg(long, value_name = "DIR", env = "ARCHMILL_CACHE")]
-    pub(crate) cache: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
     /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,

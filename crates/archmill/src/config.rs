@@ -1,15 +1,18 @@
 //! farm.toml: what is the same for every build on a host.
 //!
-//! Read from `--config`, else `~/.config/archmill/farm.toml`, else `/etc/archmill/farm.toml`; none is
-//! fine too. An option on the command line wins over the file.
+//! Read from `--config`, else the file that `ARCHMILL_CONFIG` names, else `~/.config/archmill/farm.toml`, else
+//! `/etc/archmill/farm.toml`; none is fine too. An option on the command line wins over the file.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use archmill_build::job::default_cache;
 use serde::Deserialize;
 
+use crate::cli::PlaceArgs;
 use crate::farm::FarmConfig;
+use crate::setup::Mistake;
 
 /// The file. Unknown keys are errors: a misspelt key that is silently ignored costs a night's rebuild.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
@@ -53,8 +56,26 @@ pub(crate) struct LimitConfig {
     pub(crate) log: Option<String>,
 }
 
+impl PlaceArgs {
+    /// The configuration that counts.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        load(self.config.clone().or_else(|| variable("ARCHMILL_CONFIG")).as_deref())
+    }
+
+    /// The folder for downloads and build roots.
+    pub(crate) fn cache(&self, config: &Config) -> PathBuf {
+        let given = self.cache.clone().or_else(|| variable("ARCHMILL_CACHE"));
+        given.or_else(|| config.cache.clone()).unwrap_or_else(default_cache)
+    }
+}
+
+/// A path in the environment; an empty one is none.
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
 /// Reads the configuration; `explicit` must exist, the others need not.
-pub(crate) fn load(explicit: Option<&Path>) -> anyhow::Result<Config> {
+fn load(explicit: Option<&Path>) -> anyhow::Result<Config> {
     let candidates = match explicit {
         Some(path) => vec![path.to_owned()],
         None => defaults(),
@@ -63,7 +84,11 @@ pub(crate) fn load(explicit: Option<&Path>) -> anyhow::Result<Config> {
         match std::fs::read_to_string(path) {
             Ok(text) => return parse(&text).with_context(|| format!("cannot use {}", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && explicit.is_none() => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+            Err(error) => {
+                return Err(
+                    Mistake(format!("cannot read the configuration {}: {error}", path.display())).into()
+                );
+            }
         }
     }
     Ok(Config::default())
@@ -87,8 +112,7 @@ fn suggestion(message: &str) -> String {
 }
 
 fn defaults() -> Vec<PathBuf> {
-    let home = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
-    let home = home.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")));
+    let home = variable("XDG_CONFIG_HOME").or_else(|| variable("HOME").map(|home| home.join(".config")));
     let user = home.map(|home| home.join("archmill/farm.toml"));
     user.into_iter().chain([PathBuf::from("/etc/archmill/farm.toml")]).collect()
 }

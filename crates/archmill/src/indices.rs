@@ -41,7 +41,7 @@ impl Indices {
     /// Tells of what could not be read.
     pub(crate) fn warn(&self) {
         for problem in self.problems() {
-            eprintln!("warning: {problem}");
+            remark!("warning: {problem}");
         }
     }
 
@@ -64,7 +64,7 @@ impl Indices {
         let near = nearest(name, names);
         let hint =
             if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
-        anyhow::anyhow!("there is no {what} {name:?} in the indices{hint}")
+        setup::Mistake(format!("there is no {what} {name:?} in the indices{hint}")).into()
     }
 }
 
@@ -135,7 +135,8 @@ pub(crate) fn of_suite(
         now: jiff::Timestamp::now(),
     };
     let (mut packages, mut sources, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
-    let specs = repositories_for(&args.suite, &setup.mirror, &setup.repositories)?;
+    let specs = repositories_for(&args.suite, &setup.mirror, &setup.repositories)
+        .map_err(|error| setup::Mistake(error.to_string()))?;
     for (number, arch) in std::iter::once(native).chain(foreign).enumerate() {
         for spec in &specs {
             let suite = archives.open(spec, arch.as_str(), number == 0, &Notes)?;
@@ -145,7 +146,8 @@ pub(crate) fn of_suite(
     }
     for path in &setup.extra_packages {
         let full = path.display().to_string();
-        let stanza = archmill_build::job::local_stanza(path, &full).map_err(anyhow::Error::msg)?;
+        let stanza = archmill_build::job::local_stanza(path, &full)
+            .map_err(|error| setup::Mistake(format!("--extra-package {error}")))?;
         packages.push(IndexText::local(stanza, full));
     }
     let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
@@ -167,7 +169,11 @@ fn read(
 }
 
 fn files(paths: &[std::path::PathBuf]) -> anyhow::Result<Vec<IndexText>> {
-    paths.iter().map(|path| Ok(IndexText::new(text(path)?, path.display().to_string()))).collect()
+    let read = |path: &std::path::PathBuf| {
+        let text = text(path).map_err(|error| setup::Mistake(format!("{error:#}")))?;
+        Ok(IndexText::new(text, path.display().to_string()))
+    };
+    paths.iter().map(read).collect()
 }
 
 /// A byte that is no UTF-8 must not cost the whole index.
@@ -184,6 +190,6 @@ impl Progress for Notes {
     fn bytes(&self, _: u64) {}
 
     fn note(&self, text: &str) {
-        eprintln!("warning: {text}");
+        remark!("warning: {text}");
     }
 }

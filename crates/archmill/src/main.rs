@@ -1,5 +1,9 @@
 //! The archmill command.
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod say;
 
 mod cli;
 mod commands;
@@ -9,6 +13,8 @@ mod indices;
 mod setup;
 mod ui;
 mod units;
+
+use std::io::Write as _;
 
 use archmill_build::classify::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
@@ -31,17 +37,33 @@ fn main() -> std::process::ExitCode {
         cli::Command::Simulate(args) => commands::simulate::run(&args),
         cli::Command::Doctor(args) => commands::doctor::run(&args),
         cli::Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut cli::Cli::command(), "archmill", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut cli::Cli::command(), "archmill", &mut script);
+            say::note(std::io::stdout().write_all(&script));
             Ok(ExitCode::Success)
         }
     };
     match result {
+        Ok(ExitCode::Success) if say::lost() => ExitCode::Other.into(),
         Ok(code) => code.into(),
         Err(error) => {
-            eprintln!("archmill: {error:#}");
+            remark!("archmill: {}", told(&error));
             code_of(&error).into()
         }
     }
+}
+
+/// An error with its causes; a cause that is told by what it caused is not told again.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Errors that come from a phase of a build carry their class.
@@ -49,8 +71,22 @@ fn code_of(error: &anyhow::Error) -> ExitCode {
     if setup::is_cancelled() {
         return ExitCode::Cancelled;
     }
-    if error.downcast_ref::<setup::WrongOption>().is_some() {
+    if error.is::<setup::WrongOption>() || error.is::<setup::Mistake>() {
         return ExitCode::Usage;
     }
     error.downcast_ref::<archmill_build::job::JobError>().map_or(ExitCode::Other, |error| error.class.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let missing = || archmill_build::record::read(std::path::Path::new("/nowhere"));
+        let text = super::told(&missing().unwrap_err().into());
+        assert_eq!(text.matches("No such file").count(), 1, "{text}");
+        let text = super::told(&missing().context("replay").unwrap_err());
+        assert!(text.starts_with("replay: cannot read the build record /nowhere: No such file"), "{text}");
+    }
 }

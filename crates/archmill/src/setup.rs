@@ -1,5 +1,7 @@
 //! From options and farm.toml to what a session needs.
 
+use std::fs;
+use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -7,13 +9,13 @@ use std::sync::OnceLock;
 use anyhow::Context as _;
 use archmill_archive::{Mirror, RepoSpec, parse_repositories};
 use archmill_build::command::BuildType;
-use archmill_build::job::{Mode, Request, Setup, default_cache};
+use archmill_build::job::{Mode, Request, Setup};
 use archmill_deb::Relations;
 use archmill_emulate::Architecture;
 use archmill_sandbox::{Canceller, Limits};
 
-use crate::cli::{ArchiveArgs, BuildTypeArg, LimitArgs, ModeArg};
-use crate::config::{Config, load};
+use crate::cli::{ArchiveArgs, BuildTypeArg, LimitArgs, ModeArg, PlaceArgs};
+use crate::config::Config;
 use crate::units::{duration, size};
 
 /// Emulated builds take longer; their time limits are scaled by this.
@@ -34,9 +36,42 @@ impl std::fmt::Display for WrongOption {
     }
 }
 
+/// A mistake of the user's that no option's name explains.
+#[derive(Debug)]
+pub(crate) struct Mistake(pub(crate) String);
+
+impl std::fmt::Display for Mistake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// Refuses a place for results that is a file.
+pub(crate) fn results(out: Option<&Path>) -> Result<(), Mistake> {
+    match out {
+        Some(out) if out.exists() && !out.is_dir() => Err(Mistake(format!(
+            "--out {}: there is a file of that name, and results need a folder",
+            out.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A shell needs a terminal; a command does not.
+pub(crate) fn terminal_for(subcommand: &str, command: &[String]) -> Result<(), Mistake> {
+    if command.is_empty() && !std::io::stdin().is_terminal() {
+        return Err(Mistake(format!(
+            "standard input is no terminal, so there can be no shell; give a command: archmill {subcommand} ... -- COMMAND"
+        )));
+    }
+    Ok(())
+}
+
 /// What options and configuration say together.
 pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
-    let config = load(args.config.as_deref())?;
+    let config = args.places.config()?;
     let given = args.mirror.as_ref().or(config.mirror.as_ref());
     let security = args.security_mirror.as_ref().or(config.security_mirror.as_ref()).map(String::as_str);
     let mut mirror = match given {
@@ -53,8 +88,17 @@ pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
     for text in &args.repositories {
         repositories.extend(repository(text).context(WrongOption("--repository"))?);
     }
+    for (option, path) in args
+        .keyring
+        .iter()
+        .map(|path| ("--keyring", path))
+        .chain(args.twin_rules.iter().map(|path| ("--twin-rules", path)))
+    {
+        fs::File::open(path)
+            .map_err(|error| Mistake(format!("{option}: cannot read {}: {error}", path.display())))?;
+    }
     let setup = Setup {
-        cache: args.cache.clone().or_else(|| config.cache.clone()).unwrap_or_else(default_cache),
+        cache: args.places.cache(&config),
         mirror,
         keyring: args.keyring.clone().or_else(|| config.keyring.clone()),
         repositories,
@@ -69,15 +113,33 @@ pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
     Ok((setup, config))
 }
 
+/// For builds whose inputs are all named: nothing is looked up in an index.
+pub(crate) fn named_inputs(places: &PlaceArgs, mirror: &str) -> anyhow::Result<Setup> {
+    Ok(Setup {
+        cache: places.cache(&places.config()?),
+        mirror: Mirror::given(mirror, None),
+        keyring: None,
+        repositories: Vec::new(),
+        extra_packages: Vec::new(),
+        ignore_valid_until: false,
+        allow_unsigned: false,
+        qemu_suite: None,
+        qemu_cpu: None,
+        twin_rules: Vec::new(),
+        without_twins: Vec::new(),
+    })
+}
+
 /// A line, or a file with lines or stanzas.
 fn repository(text: &str) -> anyhow::Result<Vec<RepoSpec>> {
     let is_file = !text.starts_with("deb") && Path::new(text).is_file();
     let content = if is_file {
-        std::fs::read_to_string(text).with_context(|| format!("cannot read {text}"))?
+        fs::read_to_string(text).with_context(|| format!("cannot read {text}"))?
     } else {
         text.to_owned()
     };
-    Ok(parse_repositories(&content)?)
+    let parsed = parse_repositories(&content);
+    if is_file { parsed.with_context(|| format!("in {text}")) } else { Ok(parsed?) }
 }
 
 /// The architecture asked for, or this machine's.
@@ -140,9 +202,8 @@ pub(crate) fn limits(args: &LimitArgs, config: &Config, emulated: bool) -> anyho
 
 /// Where neither options nor configuration say it.
 fn most_processes() -> Option<u64> {
-    let kernel = ["pid_max", "threads-max"].map(|name| {
-        std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok()?.trim().parse::<u64>().ok()
-    });
+    let kernel = ["pid_max", "threads-max"]
+        .map(|name| fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok()?.trim().parse::<u64>().ok());
     leave_half(kernel.into_iter().flatten())
 }
 
@@ -167,7 +228,7 @@ pub(crate) fn canceller() -> Canceller {
         if handed.is_cancelled() {
             std::process::exit(130);
         }
-        eprintln!("archmill: ending the build; once more to end at once");
+        remark!("archmill: ending the build; once more to end at once");
         handed.cancel();
     });
     canceller

@@ -2,7 +2,7 @@
 
 use archmill_build::classify::ExitCode;
 use archmill_build::job::{self, Draft, Mode, Session};
-use archmill_emulate::twins::{AccelerationPlan, Condition, Guard};
+use archmill_emulate::twins::{AccelerationPlan, Condition, Guard, Twin};
 
 use crate::cli::AccelerationArgs;
 use crate::setup;
@@ -13,12 +13,13 @@ pub(crate) fn run(args: &AccelerationArgs) -> anyhow::Result<ExitCode> {
     let (setup, config) = setup::setup(&args.archive)?;
     let mut request = setup::request(&args.source, &args.archive, &config)?;
     request.mode.get_or_insert(Mode::Accelerated);
+    job::check(&setup, &request)?;
     let terminal = Terminal::new(true, true);
     let session = Session::open(setup, &terminal, setup::canceller())?;
     let plan = job::plan(&session, &request, &mut Draft::default())?;
     let acceleration = plan.acceleration.unwrap_or_default();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&acceleration)?);
+        answer!("{}", serde_json::to_string_pretty(&acceleration)?);
     } else {
         print(&acceleration);
         let planned = |name: &str| {
@@ -30,30 +31,39 @@ pub(crate) fn run(args: &AccelerationArgs) -> anyhow::Result<ExitCode> {
             .map(|package| package.name.as_str())
             .filter(|name| !planned(name) && !name.starts_with("lib"))
             .collect();
-        println!("emulated, as no rule names them:\n  {}", left.join(" "));
+        answer!("emulated, as no rule names them:\n  {}", left.join(" "));
     }
     Ok(ExitCode::Success)
 }
 
 fn print(plan: &AccelerationPlan) {
-    println!("{} packages have twins:", plan.twins.len());
+    answer!("{} packages have twins:", plan.twins.len());
     for twin in &plan.twins {
-        let by =
-            if twin.offer.name == twin.package { String::new() } else { format!(" by {}", twin.offer.name) };
-        println!("  {} {}{by} {} ({})", twin.package, twin.version, twin.offer.version, twin.family);
+        answer!("  {}", line(twin));
         for guard in &twin.rules {
             if let Some(text) = words(guard) {
-                println!("      {text}");
+                answer!("      {text}");
             }
         }
     }
-    println!("with the libraries of {} more", plan.libraries.len());
+    answer!("with the libraries of {} more", plan.libraries.len());
     if !plan.refused.is_empty() {
-        println!("refused:");
+        answer!("refused:");
     }
     for refusal in &plan.refused {
-        println!("  {} ({}): {}", refusal.package, refusal.family, refusal.reason);
+        answer!("  {} ({}): {}", refusal.package, refusal.family, refusal.reason);
     }
+}
+
+/// A package, and what runs in its place.
+fn line(twin: &Twin) -> String {
+    let offer = &twin.offer;
+    // Another package of the same source may stand in for it, such as a cross compiler.
+    let name = if offer.name == twin.package { String::new() } else { format!("{} ", offer.name) };
+    format!(
+        "{} {} in the root, twin {name}{} for {} (rules: {})",
+        twin.package, twin.version, offer.version, offer.arch, twin.family
+    )
 }
 
 /// A rule in words.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow, bail};
-use archmill_build::classify::ExitCode;
+use anyhow::{Context as _, anyhow};
+use archmill_build::classify::{Class, ExitCode, Phase};
 use archmill_build::job::{self, Draft, Hooks, JobError, Mode, Plan, Progress, Request, Session};
 use archmill_build::log::{Environment, Header, InstalledPackage, Kernel, LogWriter, Section, Sink};
 use archmill_build::record::{BuildRecord, Outcome};
@@ -25,6 +25,8 @@ pub(crate) fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         request.jobs = jobs;
     }
     let hooks = hooks(&args.hooks)?;
+    setup::results(args.out.as_deref())?;
+    job::check(&setup, &request)?;
     let terminal = Terminal::new(args.quiet, args.json);
     let session = Session::open(setup, &terminal, setup::canceller())?;
     let emulated =
@@ -57,7 +59,7 @@ fn without_twins(
     if !job::suspected(&record.outcome, &tail) {
         return Ok(code);
     }
-    eprintln!(
+    remark!(
         "archmill: twins may be the reason; building once more with everything emulated (--mode accelerated turns this off)"
     );
     // What was found first is kept beside what comes now.
@@ -104,6 +106,13 @@ pub(crate) fn build(
     host_hooks(hooks, "host-pre")?;
     let mut draft = Draft::default();
     let plan = make_plan(session, request, &mut draft);
+    if let Err(error) = &plan
+        && (error.class == Class::Request || (draft.source.is_none() && output.out.is_none()))
+    {
+        let record = without_results(session, request, hooks, error, draft, started)?;
+        host_hooks(hooks, "host-post")?;
+        return Ok((tell(&record, output.json, None)?, record));
+    }
     let (name, version) = match &draft.source {
         Some(source) => (source.record.package.clone(), Some(source.record.version.to_string())),
         None => (short_name(&request.source), None),
@@ -124,8 +133,35 @@ pub(crate) fn build(
         Err(error) => failed(session, request, None, error, &mut progress)?,
     };
     terminal.event(Event::Results(&out));
-    host_hooks(hooks, "host-post")?;
-    Ok((tell(&record, output.json, &log_path)?, record))
+    let after = host_hooks(hooks, "host-post");
+    let code = tell(&record, output.json, Some(&log_path))?;
+    // What failed first is what counts.
+    match after {
+        Err(error) if code == ExitCode::Success => Err(error),
+        Err(error) => {
+            remark!("archmill: {error}");
+            Ok((code, record))
+        }
+        Ok(()) => Ok((code, record)),
+    }
+}
+
+/// The record of a build whose source is not there, or that cannot be: no folder is made for it, as there is nothing to
+/// put in.
+fn without_results(
+    session: &Session<'_>,
+    request: &Request,
+    hooks: &Hooks,
+    error: &JobError,
+    draft: Draft,
+    started: Timestamp,
+) -> Result<BuildRecord, JobError> {
+    let header = header(request, None, &short_name(&request.source), None, started);
+    let log = LogWriter::new(Vec::new());
+    let mut progress = Progress::new(log, PathBuf::new(), header, request.source.clone(), false, draft);
+    progress.hooks.clone_from(&hooks.list);
+    let outcome = Outcome::failure(error.phase, error.class, error.message.as_str());
+    progress.conclude(request, None, outcome, Vec::new(), session.fetcher.downloaded())
 }
 
 fn with_plan(
@@ -181,25 +217,30 @@ fn failed(
         progress.log(|log| log.header(&header))?;
     }
     progress.log(|log| log.error(&error.message))?;
-    let outcome = Outcome::failure(error.phase, error.class, error.message);
+    let mut outcome = Outcome::failure(error.phase, error.class, error.message);
+    outcome.relevant_lines = progress.relevant_lines(error.phase);
     progress.close(request, plan, outcome, Vec::new(), session.fetcher.downloaded())
 }
 
 /// The last words: which phase failed, why, and where to look.
-fn tell(record: &BuildRecord, json: bool, log: &Path) -> anyhow::Result<ExitCode> {
+fn tell(record: &BuildRecord, json: bool, log: Option<&Path>) -> anyhow::Result<ExitCode> {
     if json {
-        println!("{}", serde_json::to_string_pretty(record)?);
+        answer!("{}", serde_json::to_string_pretty(record)?);
     }
     let Some(class) = record.outcome.class else { return Ok(ExitCode::Success) };
     for line in &record.outcome.relevant_lines {
-        eprintln!("  {line}");
+        remark!("  {line}");
     }
-    let phase = record.outcome.phase.map(|phase| format!(" while {phase}")).unwrap_or_default();
-    eprintln!(
-        "archmill: failed{phase} ({class}): {}",
-        record.outcome.message.as_deref().unwrap_or("no message")
-    );
-    eprintln!("archmill: the whole log is in {}", log.display());
+    let message = record.outcome.message.as_deref().unwrap_or("no message");
+    if class == Class::Request {
+        remark!("archmill: {message}");
+    } else {
+        let phase = record.outcome.phase.map(|phase| format!(" while {phase}")).unwrap_or_default();
+        remark!("archmill: failed{phase} ({class}): {message}");
+    }
+    if let Some(log) = log {
+        remark!("archmill: the whole log is in {}", log.display());
+    }
     Ok(class.into())
 }
 
@@ -313,11 +354,15 @@ fn hooks(given: &[String]) -> anyhow::Result<Hooks> {
     Ok(hooks)
 }
 
+/// What they print goes to standard error, as standard output is for the log or the record.
 fn host_hooks(hooks: &Hooks, phase: &str) -> anyhow::Result<()> {
     for command in hooks.of(phase) {
-        let status = std::process::Command::new("sh").args(["-c", command]).status()?;
+        let stderr = rustix::stdio::stderr().try_clone_to_owned()?;
+        let status = std::process::Command::new("sh").args(["-c", command]).stdout(stderr).status()?;
         if !status.success() {
-            bail!("the {phase} hook {command:?} failed: {status}");
+            return Err(
+                JobError::new(Phase::Hook, format!("the {phase} hook {command:?} failed: {status}")).into()
+            );
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cli::CheckArgs;
 use crate::indices::{self, Indices};
+use crate::say;
 
 /// Everything that `--json` prints.
 #[derive(Serialize)]
@@ -72,7 +73,10 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         verdicts,
         problems,
     };
-    print(&report, args.json)?;
+    say::note(print(&report, args.json));
+    if !args.json {
+        tell(&report);
+    }
     Ok(if count.not_installable == 0 { ExitCode::Success } else { ExitCode::Dependencies })
 }
 
@@ -84,12 +88,12 @@ fn wanted<'i>(args: &CheckArgs, indices: &'i Indices) -> anyhow::Result<Vec<Sour
     args.names.iter().map(|name| indices.source(name)).collect()
 }
 
-fn print(report: &Report<'_>, json: bool) -> anyhow::Result<()> {
+fn print(report: &Report<'_>, json: bool) -> std::io::Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     if json {
         serde_json::to_writer(&mut out, report)?;
         writeln!(out)?;
-        return Ok(out.flush()?);
+        return out.flush();
     }
     for answer in &report.verdicts {
         match (&answer.why, answer.verdict) {
@@ -100,18 +104,21 @@ fn print(report: &Report<'_>, json: bool) -> anyhow::Result<()> {
             }
         }
     }
-    out.flush()?;
+    out.flush()
+}
+
+/// The sums, for people.
+fn tell(report: &Report<'_>) {
     let Count { installable, not_installable, other_architecture } = report.sources;
     let cross = if report.build_architecture == report.host_architecture {
         String::new()
     } else {
         format!(" on {}", report.build_architecture)
     };
-    eprintln!(
+    remark!(
         "{} source packages for {}{cross}: the build dependencies of {installable} can be installed, those of \
          {not_installable} cannot; {other_architecture} more are for other architectures",
         installable + not_installable,
         report.host_architecture,
     );
-    Ok(())
 }

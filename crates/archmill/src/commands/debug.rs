@@ -1,9 +1,8 @@
 //! `archmill debug`
 
 use anyhow::{Context as _, bail};
-use archmill_archive::Mirror;
 use archmill_build::classify::ExitCode;
-use archmill_build::job::{self, Kept, Session, Setup, default_cache};
+use archmill_build::job::{self, Kept, Session};
 use archmill_sandbox::{Status, cleanup::WorkFolder};
 
 use crate::cli::DebugArgs;
@@ -15,24 +14,13 @@ const SOCKET: &str = "/tmp/archmill-gdb";
 
 /// A shell, or a command, in the root that the last failed build left.
 pub(crate) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
-    let setup = Setup {
-        cache: args.cache.clone().unwrap_or_else(default_cache),
-        mirror: Mirror::given("", None),
-        keyring: None,
-        repositories: Vec::new(),
-        extra_packages: Vec::new(),
-        ignore_valid_until: false,
-        allow_unsigned: false,
-        qemu_suite: None,
-        qemu_cpu: None,
-        twin_rules: Vec::new(),
-        without_twins: Vec::new(),
-    };
+    let setup = setup::named_inputs(&args.places, "")?;
     let terminal = Terminal::new(true, true);
     let session = Session::open(setup, &terminal, setup::canceller())?;
     let arch = args.arch.as_deref().map(|name| setup::architecture(Some(name))).transpose()?;
     let (kept, folder) = Kept::last(&session, args.source.as_deref(), arch.map(|arch| arch.debian))
         .map_err(anyhow::Error::msg)?;
+    setup::terminal_for("debug", &args.command)?;
     if (args.strace || args.gdb) && !kept.emulated() {
         bail!(
             "{} for {} runs without QEMU: use gdb and strace of the root, or of this host",
@@ -52,7 +40,7 @@ pub(crate) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
     let status = kept.open(&session, &folder, &work).and_then(|mut sandbox| {
         // What an earlier session left would be in the way.
         let _ = sandbox.remove(SOCKET);
-        introduce(&kept, args.gdb, sandbox.pid());
+        introduce(&kept, args.command.first().filter(|_| args.gdb), sandbox.pid());
         let status = job::interactive(&mut sandbox, &settings, &kept.folder, args.root, &args.command);
         sandbox.finish();
         status
@@ -65,23 +53,26 @@ pub(crate) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn introduce(kept: &Kept, gdb: bool, pid: u32) {
-    eprintln!("{} {} for {} failed so:", kept.package, kept.version, kept.arch);
+/// `traced` is the program that waits for gdb.
+fn introduce(kept: &Kept, traced: Option<&String>, pid: u32) {
+    remark!("{} {} for {} failed so:", kept.package, kept.version, kept.arch);
     for line in &kept.relevant_lines {
-        eprintln!("  {line}");
+        remark!("  {line}");
     }
-    eprintln!("command: {}", kept.argv.join(" "));
-    eprintln!("folder:  {}", kept.folder.display());
-    if gdb {
+    remark!("command: {}", kept.argv.join(" "));
+    remark!("folder:  {}", kept.folder.display());
+    if let Some(program) = traced {
         let root = format!("/proc/{pid}/root");
-        eprintln!(
-            "gdb, on this host: gdb-multiarch -ex 'set sysroot {root}' -ex 'target remote {root}{SOCKET}' {root}PROGRAM"
+        // One that is looked up in PATH, or from the folder, is for the reader to find.
+        let program = if program.starts_with('/') { program } else { "/PATH/OF/PROGRAM" };
+        remark!(
+            "gdb, on this host: gdb-multiarch -ex 'set sysroot {root}' -ex 'target remote {root}{SOCKET}' {root}{program}"
         );
     } else if kept.emulated() {
-        eprintln!(
+        remark!(
             "QEMU prints system calls of what runs with QEMU_STRACE=1 set, and waits for gdb with QEMU_GDB=SOCKET;"
         );
-        eprintln!(
+        remark!(
             "seen from this host SOCKET is below /proc/{pid}/root, for gdb-multiarch's \"target remote\"."
         );
     }

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use archmill_archive::{Fetcher, Mirror};
 use archmill_build::classify::ExitCode;
-use archmill_build::job::default_cache;
 use archmill_sandbox::probe::{self, Finding};
 
 use crate::cli::DoctorArgs;
-use crate::config::{self, Config};
+use crate::config::Config;
 
 /// How long a mirror may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,13 +20,13 @@ const LONGEST: u64 = 1 << 20;
 
 /// Tests every need and prints what was found.
 pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
-    let config = config::load(None)?;
-    let cache = args.cache.clone().or_else(|| config.cache.clone()).unwrap_or_else(default_cache);
+    let config = args.places.config()?;
+    let cache = args.places.cache(&config);
     let mut findings = probe::all(&cache.join("work"));
     findings.push(Finding { need: "Debian mirror", required: false, result: mirror(&config) });
     let failed = findings.iter().any(|finding| finding.required && finding.result.is_err());
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
+        answer!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
         print(&findings, failed);
     }
@@ -42,16 +41,16 @@ fn print(findings: &[Finding], failed: bool) {
             Err(text) if finding.required => ("FAIL", text),
             Err(text) => ("note", text),
         };
-        println!("{mark} {:width$}  {text}", finding.need);
+        answer!("{mark} {:width$}  {text}", finding.need);
     }
     let foreign = findings.iter().any(|finding| finding.need == "binfmt_misc" && finding.result.is_ok());
-    println!();
+    answer!("");
     if failed {
-        println!("This host cannot build yet: mend what is marked FAIL, and run archmill doctor again.");
+        answer!("This host cannot build yet: mend what is marked FAIL, and run archmill doctor again.");
     } else if foreign {
-        println!("This host can build for its own and for foreign architectures.");
+        answer!("This host can build for its own and for foreign architectures.");
     } else {
-        println!("This host can build for its own architecture; for foreign ones see binfmt_misc above.");
+        answer!("This host can build for its own architecture; for foreign ones see binfmt_misc above.");
     }
 }
 

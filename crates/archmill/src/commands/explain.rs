@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
             why: result.as_ref().err(),
             installs: result.as_ref().ok().filter(|_| args.installs),
         };
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        answer!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print(&subject, &result, args.installs);
     }
@@ -73,23 +73,23 @@ fn request(name: &str, indices: &Indices) -> anyhow::Result<(String, Request)> {
 fn print(subject: &str, result: &Result<InstallSet, Unsatisfiable>, installs: bool) {
     match result {
         Err(why) => {
-            println!("{subject} cannot be installed:", subject = of(subject));
+            answer!("{subject} cannot be installed:", subject = of(subject));
             for reason in &why.reasons {
-                println!("  {reason}");
+                answer!("  {reason}");
             }
         }
         Ok(set) => {
             let (all, new) = (set.packages.len(), set.rest().count());
-            println!(
+            answer!(
                 "{} can be installed: {new} packages on top of the {} of the base",
                 of(subject),
                 all - new
             );
             for package in &set.removed_from_base {
-                println!("  {} {} is removed from the base", package.name, package.version);
+                answer!("  {} {} is removed from the base", package.name, package.version);
             }
             for package in set.rest().filter(|_| installs) {
-                println!("  {}", line(package));
+                answer!("  {}", line(package));
             }
         }
     }

@@ -1,8 +1,7 @@
 //! `archmill replay`
 
-use archmill_archive::Mirror;
 use archmill_build::classify::ExitCode;
-use archmill_build::job::{self, Hooks, Request, Session, Setup, default_cache};
+use archmill_build::job::{self, Hooks, Request, Session};
 use archmill_build::record::{self, Artifact, BuildRecord};
 
 use super::build::{Output, build};
@@ -12,22 +11,10 @@ use crate::ui::Terminal;
 
 /// Builds from the inputs of a record, and compares what comes out with what came out then.
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
-    let recorded = record::read(&args.record)?;
+    setup::results(args.out.as_deref())?;
+    let recorded = record::read(&args.record).map_err(|error| setup::Mistake(error.to_string()))?;
     let request = Request::of_record(&recorded)?;
-    let setup = Setup {
-        cache: args.cache.clone().unwrap_or_else(default_cache),
-        // Everything is named by the record; nothing is looked up in an index.
-        mirror: Mirror::given(args.mirror.as_deref().unwrap_or_default(), None),
-        keyring: None,
-        repositories: Vec::new(),
-        extra_packages: Vec::new(),
-        ignore_valid_until: false,
-        allow_unsigned: false,
-        qemu_suite: None,
-        qemu_cpu: None,
-        twin_rules: Vec::new(),
-        without_twins: Vec::new(),
-    };
+    let setup = setup::named_inputs(&args.places, args.mirror.as_deref().unwrap_or_default())?;
     let terminal = Terminal::new(args.quiet, args.json);
     let session = Session::open(setup, &terminal, setup::canceller())?;
     let hooks = Hooks { list: hooks_in_the_root(&recorded) };
@@ -47,7 +34,7 @@ fn hooks_in_the_root(recorded: &BuildRecord) -> Vec<(String, String)> {
     let (on_host, in_root): (Vec<_>, Vec<_>) =
         recorded.request.hooks.iter().cloned().partition(|(phase, _)| phase.starts_with("host-"));
     for (phase, command) in on_host {
-        eprintln!("archmill: a hook that the record has for its host is not run here: {phase}={command}");
+        remark!("archmill: a hook that the record has for its host is not run here: {phase}={command}");
     }
     in_root
 }
@@ -58,9 +45,9 @@ fn compare(recorded: &BuildRecord, made: &BuildRecord) {
         |artifact: &&Artifact| [".deb", ".udeb", ".ddeb"].iter().any(|end| artifact.name.ends_with(end));
     for old in recorded.artifacts.iter().filter(package) {
         match made.artifacts.iter().find(|new| new.name == old.name) {
-            Some(new) if new.sha256 == old.sha256 => eprintln!("archmill: {}: the same bits", old.name),
-            Some(_) => eprintln!("archmill: {}: differs from the recorded build", old.name),
-            None => eprintln!("archmill: {}: was not built this time", old.name),
+            Some(new) if new.sha256 == old.sha256 => remark!("archmill: {}: the same bits", old.name),
+            Some(_) => remark!("archmill: {}: differs from the recorded build", old.name),
+            None => remark!("archmill: {}: was not built this time", old.name),
         }
     }
 }

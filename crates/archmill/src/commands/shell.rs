@@ -11,8 +11,10 @@ use crate::ui::Terminal;
 
 /// A shell where the package would be built, with its source unpacked.
 pub(crate) fn run(args: &ShellArgs) -> anyhow::Result<ExitCode> {
+    setup::terminal_for("shell", &args.command)?;
     let (setup, config) = setup::setup(&args.archive)?;
     let request = setup::request(&args.source, &args.archive, &config)?;
+    job::check(&setup, &request)?;
     let terminal = Terminal::new(true, true);
     let session = Session::open(setup, &terminal, setup::canceller())?;
     let mut draft = Draft::default();
@@ -21,7 +23,7 @@ pub(crate) fn run(args: &ShellArgs) -> anyhow::Result<ExitCode> {
     let root = job::make_root(&session, &request, &plan, &mut draft.phases, &mut |bytes| {
         log.extend_from_slice(bytes);
     });
-    let root = root.inspect_err(|_| eprint!("{}", String::from_utf8_lossy(&log)))?;
+    let root = root.inspect_err(|_| remark!("{}", String::from_utf8_lossy(&log).trim_end()))?;
     let work =
         WorkFolder::create(&session.folder("work"), &session.map).context("cannot make a working folder")?;
     let mut sandbox = job::open_sandbox(&session, &request, &plan, &root, &work)?;
@@ -30,8 +32,8 @@ pub(crate) fn run(args: &ShellArgs) -> anyhow::Result<ExitCode> {
     } else {
         job::unpack_source(&session, &request, &plan, &mut sandbox, &mut |_| {})?.0
     };
-    let status =
-        job::interactive(&mut sandbox, &job::emulator_environment(&plan), &folder, args.root, &args.command);
+    let environment = job::build_environment(&request, &plan, &folder);
+    let status = job::interactive(&mut sandbox, &environment, &folder, args.root, &args.command);
     sandbox.finish();
     session.remove(&[work.path().to_owned()]).map_err(anyhow::Error::msg)?;
     Ok(match status? {

@@ -13,7 +13,6 @@ use archmill_plan::{JobId, JobKind};
 use serde_json::json;
 
 use crate::cli::SimulateArgs;
-use crate::config;
 use crate::farm::{self, Archive, FarmConfig};
 
 /// One policy, simulated.
@@ -29,9 +28,9 @@ struct Run {
 pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let mut archive_args = args.archive.clone();
     if args.farm.is_some() {
-        archive_args.config.clone_from(&args.farm);
+        archive_args.places.config.clone_from(&args.farm);
     }
-    let config = config::load(archive_args.config.as_deref())?;
+    let config = archive_args.places.config()?;
     let farm = config.farm.context("farm.toml has no [farm]; examples/farm.toml shows what goes there")?;
     let farm = FarmConfig { model: args.model.map_or(farm.model, Into::into), ..farm };
     let begun = Instant::now();

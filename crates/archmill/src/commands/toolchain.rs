@@ -45,12 +45,12 @@ fn tell(made: &Made, json: bool) -> anyhow::Result<()> {
     let Made { toolchain, reused } = made;
     let description = &toolchain.description;
     if json {
-        println!("{}", serde_json::to_string_pretty(description)?);
+        answer!("{}", serde_json::to_string_pretty(description)?);
         return Ok(());
     }
     let inputs = &description.inputs;
     let seconds = (description.cpu_user_ms + description.cpu_system_ms) / 1000;
-    println!(
+    answer!(
         "{} {} for {}: {}, {} files, {seconds} CPU seconds",
         inputs.source,
         inputs.version,
@@ -58,6 +58,6 @@ fn tell(made: &Made, json: bool) -> anyhow::Result<()> {
         if *reused { "was made before" } else { "made" },
         description.files.len(),
     );
-    println!("{}", toolchain.folder.display());
+    answer!("{}", toolchain.folder.display());
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use archmill_build::classify::ExitCode;
-use archmill_build::job::{Hooks, Mode, Request, Session, plan};
+use archmill_build::job::{self, Hooks, Mode, Request, Session, plan};
 use archmill_build::record::BuildRecord;
 
 use crate::cli::VerifyArgs;
@@ -19,6 +19,8 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let mut request = setup::request(&args.source, &args.archive, &config)?;
     request.no_check = args.no_check;
     request.limits = setup::limits(&args.limits, &config, true)?;
+    setup::results(args.out.as_deref())?;
+    job::check(&setup, &request)?;
     let terminal = Terminal::new(true, true);
     let mut verifier = Verifier {
         session: Session::open(setup, &terminal, setup::canceller())?,
@@ -31,22 +33,22 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let differing = differing(&emulated, &accelerated);
     tell_times(&emulated, &accelerated);
     if differing.is_empty() {
-        println!("all {} packages are the same, bit for bit", packages(&emulated).len());
+        answer!("all {} packages are the same, bit for bit", packages(&emulated).len());
         return Ok(ExitCode::Success);
     }
     for name in &differing {
-        println!("{name} differs");
+        answer!("{name} differs");
         let found = archmill_build::artifacts::differences(
             &verifier.out.join("emulated").join(name),
             &verifier.out.join("accelerated").join(name),
         );
         for line in found? {
-            println!("  {line}");
+            answer!("  {line}");
         }
     }
     if args.bisect {
         let culprit = verifier.bisect(&emulated, &accelerated)?;
-        println!("the twin of {culprit} makes the difference; leave it out with --without-twin {culprit}");
+        answer!("the twin of {culprit} makes the difference; leave it out with --without-twin {culprit}");
     }
     Ok(ExitCode::Acceleration)
 }
@@ -80,7 +82,7 @@ impl Verifier<'_> {
             let middle = good.midpoint(bad);
             let record = self.build(Mode::Accelerated, "bisect", &all[middle..])?;
             let same = differing(emulated, &record).is_empty();
-            println!("with {middle} of {} twins: {}", all.len(), if same { "the same" } else { "differs" });
+            answer!("with {middle} of {} twins: {}", all.len(), if same { "the same" } else { "differs" });
             if same { good = middle } else { bad = middle }
         }
         Ok(all[bad - 1].clone())
@@ -109,7 +111,7 @@ fn tell_times(emulated: &BuildRecord, accelerated: &BuildRecord) {
     };
     let (slow, fast) = (cpu(emulated), cpu(accelerated).max(1));
     let tenths = slow * 10 / fast;
-    println!(
+    answer!(
         "dpkg-buildpackage took {}.{} s of CPU time emulated and {}.{} s accelerated: {}.{} times",
         slow / 1000,
         slow % 1000 / 100,

@@ -117,7 +117,7 @@ fn explain_names_the_chain_of_a_source_or_a_binary_package() {
         assert!(out.contains(first) && out.contains("libopenjfx-java 11 depends on libopenjfx-jni"), "{out}");
     }
     let (_, err, code) = run(folder.path(), &["explain", "helo"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert!(err.contains("did you mean hello?"), "{err}");
     let (_, err, _) = run(folder.path(), &["explain", "libopenjfx-jav"]);
     assert!(err.contains("did you mean libopenjfx-java?"), "{err}");

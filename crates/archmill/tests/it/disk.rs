@@ -88,7 +88,8 @@ fn a_full_disk_for_the_results_is_named() {
     let farm = Farm::warm();
     let out = farm.new_out();
     for size in ["4k", "16k", "40k"] {
-        let script = "exec \"$1\" build greeting --quiet --out \"$2\"";
+        let script = "\"$1\" build greeting --quiet --out \"$2\"; code=$?; \
+            test ! -e \"$2\"/build-record.json.new || echo build-record.json.new is left >&2; exit $code";
         let output = with_tmpfs(&farm, &out, size, script);
         let text = said(&output);
         assert_eq!(output.status.code(), Some(9), "{size}: {text}");
@@ -96,6 +97,7 @@ fn a_full_disk_for_the_results_is_named() {
             text.contains(out.to_str().unwrap()) && text.to_lowercase().contains("no space left"),
             "{size}: {text}"
         );
+        assert!(!text.contains("build-record.json.new is left"), "{size}: {text}");
     }
     farm.assert_nothing_left();
 }

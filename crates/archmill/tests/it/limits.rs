@@ -42,6 +42,17 @@ fn disk() {
 #[test]
 fn log() {
     over("log", &["--max-log", "200K"], "yes");
+    if !sandbox("log") {
+        return;
+    }
+    let farm = Farm::warm();
+    let tree = Tree::new("greedy", "yes").write(&farm.work());
+    let log = farm.build(&tree, &["--max-log", "200K"]).failed(8, &["(--max-log 200K)"]).log();
+    let (output, _) = log.split_once("\nE: dpkg-buildpackage: ended by the limit on log size").unwrap();
+    let (_, output) = output.split_once("Command: dpkg-buildpackage").unwrap();
+    let output = output.split_once('\n').unwrap().1.len();
+    // That, and what archmill says of the end.
+    assert!((200 << 10..201 << 10).contains(&output), "{output}");
 }
 
 #[test]

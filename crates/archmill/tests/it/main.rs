@@ -16,7 +16,9 @@ mod offline;
 mod refusals;
 mod roots;
 mod run;
+mod streams;
 #[path = "../../../archive/tests/support/mod.rs"]
 mod support;
+mod trees;
 mod twins;
 mod user;

@@ -27,6 +27,7 @@ fn a_package_is_built_by_name_again_from_the_cache_and_replayed_with_the_same_bi
         phases.into_iter().find(|phase| phase["phase"] == "root").unwrap()
     };
     assert!(root(&record)["reused"].as_array().is_none_or(Vec::is_empty));
+    assert_one_after_the_other(&record);
     let log = first.log();
     let sections = [
         "| greeting 1.0-1 (amd64) ",
@@ -71,6 +72,18 @@ fn a_package_is_built_by_name_again_from_the_cache_and_replayed_with_the_same_bi
     farm.assert_nothing_left();
 }
 
+/// No phase begins before the one before it has ended.
+fn assert_one_after_the_other(record: &Value) {
+    let mut ended = jiff::Timestamp::UNIX_EPOCH;
+    for phase in record["phases"].as_array().unwrap() {
+        let started: jiff::Timestamp = phase["started"].as_str().unwrap().parse().unwrap();
+        assert!(started >= ended, "{record}");
+        let took = phase["wall_ms"].as_i64().unwrap();
+        ended = started + jiff::SignedDuration::from_millis(took);
+    }
+    assert!(record["phases"].as_array().unwrap().iter().any(|phase| phase["phase"] == "fetch-packages"));
+}
+
 #[test]
 fn a_dsc_a_url_of_one_and_a_tree_give_the_same_packages() {
     if !sandbox("a_dsc_a_url_of_one_and_a_tree") {
@@ -111,6 +124,9 @@ fn the_type_of_a_build_decides_what_is_built() {
         assert_eq!(built.packages().into_keys().collect::<Vec<_>>(), packages, "{kind}");
         assert_eq!(built.artifacts().contains_key("greeting_1.0-1.dsc"), source, "{kind}");
     }
+    let tree = Tree::new("only-any", "true").write(&farm.work());
+    let built = farm.build(&tree, &["--build", "all"]).failed(2, &["no packages for all architectures"]);
+    assert!(!built.folder.exists());
 }
 
 #[test]
@@ -148,7 +164,13 @@ fn json_is_all_that_is_on_standard_output() {
     }
     let failed = farm.run(&["build", "greting", "--json"]);
     let record: Value = serde_json::from_slice(&failed.stdout).unwrap();
-    assert_eq!(record["outcome"]["class"], "fetch");
+    assert_eq!(record["outcome"]["class"], "request");
+    let out = farm.new_out();
+    let hooks = ["--hook", "host-pre=echo before", "--hook", "host-post=echo after"];
+    let hooked =
+        farm.run(&[&["build", "greeting", "--json", "--out", out.to_str().unwrap()][..], &hooks].concat());
+    serde_json::from_slice::<Value>(&hooked.stdout).unwrap();
+    assert!(said(&hooked).contains("before\n") && said(&hooked).contains("after\n"), "{}", said(&hooked));
 }
 
 #[test]
@@ -182,12 +204,25 @@ fn a_hook_that_fails_ends_the_build() {
         return;
     }
     let farm = Farm::warm();
-    for (hook, code) in
-        [("host-pre=exit 3", 1), ("setup=exit 3", 5), ("pre-build=exit 3", 5), ("post-build=exit 3", 5)]
-    {
-        let phase = hook.split('=').next().unwrap();
-        farm.build("greeting", &["--hook", hook]).failed(code, &[phase, "hook", "exit 3", "failed"]);
+    for phase in ["host-pre", "setup", "pre-build", "post-build", "host-post"] {
+        let hook = format!("{phase}=echo it went wrong; exit 3");
+        let built =
+            farm.build("greeting", &["--hook", &hook]).failed(11, &[phase, "hook", "exit 3", "failed"]);
+        match phase {
+            "host-pre" => assert!(!built.folder.exists()),
+            "host-post" => assert_eq!(built.packages().into_keys().collect::<Vec<_>>(), BOTH),
+            _ => {
+                let built = built.failed(11, &["(hook)", "  it went wrong\n"]).recorded("hook", "failed");
+                let kept = if phase == "post-build" { &BOTH[..] } else { &[] };
+                assert_eq!(built.packages().into_keys().collect::<Vec<_>>(), kept, "{phase}");
+            }
+        }
     }
+    // What the build itself failed of is not hidden by a hook.
+    let broken = Tree::new("broken", "false").write(&farm.work());
+    farm.build(&broken, &["--hook", "failed=exit 3"])
+        .failed(6, &["warning: the failed hook"])
+        .recorded("build", "attempted");
     farm.assert_nothing_left();
 }
 
@@ -218,9 +253,13 @@ fn a_package_given_by_hand_wins_over_the_archives() {
     assert!(farm.build(&tree, &[]).succeeded().log().contains("\ntool 1\n"));
     fs::write(farm.work().join("tool.deb"), tool("0.5")).unwrap();
     assert!(farm.build(&tree, &["--extra-package", "tool.deb"]).succeeded().log().contains("\ntool 0.5\n"));
-    farm.build(&tree, &["--extra-package", "nowhere.deb"]).failed(3, &["nowhere.deb", "No such file"]);
+    farm.build(&tree, &["--extra-package", "nowhere.deb"]).failed(2, &["nowhere.deb", "No such file"]);
     fs::write(farm.work().join("no.deb"), "no package").unwrap();
-    farm.build(&tree, &["--extra-package", "no.deb"]).failed(3, &["no.deb"]);
+    let built = farm.build(&tree, &["--extra-package", "no.deb"]).failed(2, &["no.deb"]);
+    assert!(!built.folder.exists());
+    let unnamed = deb("Version: 1\nArchitecture: amd64\n", &[Member::Folder("./")]);
+    fs::write(farm.work().join("unnamed.deb"), unnamed).unwrap();
+    farm.build(&tree, &["--extra-package", "unnamed.deb"]).failed(2, &["unnamed.deb", "no field Package"]);
 }
 
 #[test]
@@ -283,13 +322,21 @@ fn what_is_not_in_the_archive_is_answered_with_the_nearest_names() {
         return;
     }
     let farm = Farm::warm();
-    farm.build("greting", &[])
-        .failed(4, &["no source package greting", "did you mean greeting?"])
+    for (name, words) in [
+        ("greting", &["no source package greting", "did you mean greeting?"][..]),
+        ("greeting=9", &["no version 9 ", "there is greeting=1.0-1 in trixie"]),
+    ] {
+        let built = farm.build(name, &[]).failed(2, words);
+        assert!(!built.folder.exists(), "there is nothing to put into it");
+    }
+    // A suite that there is, and that the mirror has not: with --out whoever asked finds out why.
+    farm.build("greeting", &["--suite", "forky"])
+        .failed(4, &["forky", "404"])
         .recorded("fetch", "given-back");
-    farm.build("greeting=9", &[]).failed(4, &["greeting=9"]);
-    farm.build("./nowhere", &[]).failed(4, &["./nowhere is neither"]);
-    farm.build("./nowhere.dsc", &[]).failed(4, &["cannot read ./nowhere.dsc"]);
-    farm.build("greeting", &["--suite", "forky"]).failed(4, &["forky", "404"]);
+    let before = fs::read_dir(farm.work()).unwrap().count();
+    let output = farm.run(&["build", "greeting", "--suite", "forky"]);
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    assert_eq!(fs::read_dir(farm.work()).unwrap().count(), before, "no folder for what was not found");
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub enum Phase {
     Build,
     /// What was built is collected and checked.
     Artifacts,
+    /// A command of the user's runs: before, between or after these.
+    Hook,
 }
 
 impl Phase {
@@ -41,6 +43,7 @@ impl Phase {
             Self::Unpack => "unpack",
             Self::Build => "build",
             Self::Artifacts => "post-build",
+            Self::Hook => "run-hooks",
         }
     }
 
@@ -56,6 +59,7 @@ impl Phase {
             Self::Unpack => "unpacking the source",
             Self::Build => "building",
             Self::Artifacts => "checking what was built",
+            Self::Hook => "running a hook",
         }
     }
 }
@@ -114,6 +118,8 @@ impl fmt::Display for Limit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
+    /// What was asked for does not exist, or cannot be: nothing was tried.
+    Request,
     /// Build dependencies cannot be satisfied in this suite now (Debian's dep-wait).
     Dependencies,
     /// A file could not be had, or was not what the archive says it is.
@@ -124,6 +130,8 @@ pub enum Class {
     Build,
     /// The package builds, its tests fail.
     Tests,
+    /// A command that the user gave with `--hook` failed.
+    Hook,
     /// Twins left traces in what was built.
     Acceleration,
     /// A limit ended the build.
@@ -138,6 +146,8 @@ impl Class {
     /// The class without its detail, one word.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Request => "request",
+            Self::Hook => "hook",
             Self::Dependencies => "dependencies",
             Self::Fetch => "fetch",
             Self::Root => "root",
@@ -154,6 +164,8 @@ impl Class {
     /// back for another try, as Debian's build machines do.
     pub const fn status(self) -> &'static str {
         match self {
+            Self::Request => "skipped",
+            Self::Hook => "failed",
             Self::Build | Self::Tests | Self::Limit(_) => "attempted",
             Self::Dependencies => "dep-wait",
             Self::Fetch | Self::Root | Self::Acceleration | Self::Host | Self::Cancelled => "given-back",

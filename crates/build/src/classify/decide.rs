@@ -38,6 +38,7 @@ pub fn classify(phase: Phase, end: End, tail: &str) -> Class {
         Phase::Indexes | Phase::FetchSource | Phase::FetchPackages => Class::Fetch,
         Phase::Resolve => Class::Dependencies,
         Phase::Root => Class::Root,
+        Phase::Hook => Class::Hook,
         Phase::Build if lacks_dependencies(tail) => Class::Dependencies,
         Phase::Build if failed_in_tests(tail) => Class::Tests,
         Phase::Unpack | Phase::Build | Phase::Artifacts => Class::Build,

@@ -10,7 +10,7 @@ pub enum ExitCode {
     Success = 0,
     /// Something failed that has no code of its own.
     Other = 1,
-    /// The command line is wrong.
+    /// The command line is wrong, or what it names does not exist; nothing was made.
     Usage = 2,
     /// Build dependencies cannot be satisfied.
     Dependencies = 3,
@@ -28,13 +28,15 @@ pub enum ExitCode {
     Host = 9,
     /// Twins left traces in what was built; `--mode emulated` builds without.
     Acceleration = 10,
+    /// A command given with `--hook` failed.
+    Hook = 11,
     /// The user ended it (as a shell reports SIGINT).
     Cancelled = 130,
 }
 
 impl ExitCode {
     /// All codes, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Success,
         Self::Other,
         Self::Usage,
@@ -46,6 +48,7 @@ impl ExitCode {
         Self::Limit,
         Self::Host,
         Self::Acceleration,
+        Self::Hook,
         Self::Cancelled,
     ];
 
@@ -59,7 +62,7 @@ impl ExitCode {
         match self {
             Self::Success => "everything that was asked for was built",
             Self::Other => "something failed that has no code of its own",
-            Self::Usage => "the command line is wrong",
+            Self::Usage => "the command line is wrong, or what it names does not exist; nothing was made",
             Self::Dependencies => "build dependencies cannot be satisfied",
             Self::Fetch => "a file could not be fetched or failed its verification",
             Self::Root => "the build root could not be made",
@@ -68,6 +71,7 @@ impl ExitCode {
             Self::Limit => "a limit ended the build (time, silence, memory, processes, disk or log)",
             Self::Host => "the host lacks something that is needed; archmill doctor says what",
             Self::Acceleration => "twins left traces in what was built; --mode emulated builds without",
+            Self::Hook => "a command given with --hook failed",
             Self::Cancelled => "interrupted",
         }
     }
@@ -76,6 +80,8 @@ impl ExitCode {
 impl From<Class> for ExitCode {
     fn from(class: Class) -> Self {
         match class {
+            Class::Request => Self::Usage,
+            Class::Hook => Self::Hook,
             Class::Dependencies => Self::Dependencies,
             Class::Fetch => Self::Fetch,
             Class::Root => Self::Root,
@@ -106,7 +112,7 @@ mod tests {
         insta::assert_snapshot!(table.join("\n"), @r"
           0  everything that was asked for was built
           1  something failed that has no code of its own
-          2  the command line is wrong
+          2  the command line is wrong, or what it names does not exist; nothing was made
           3  build dependencies cannot be satisfied
           4  a file could not be fetched or failed its verification
           5  the build root could not be made
@@ -115,6 +121,7 @@ mod tests {
           8  a limit ended the build (time, silence, memory, processes, disk or log)
           9  the host lacks something that is needed; archmill doctor says what
          10  twins left traces in what was built; --mode emulated builds without
+         11  a command given with --hook failed
         130  interrupted
         ");
     }

@@ -20,7 +20,8 @@ pub struct Draft {
     pub repositories: Vec<Repository>,
 }
 
-/// Times of phases. A phase that comes more than once is one entry.
+/// Times of phases. Each comes once in a build; one that comes again is added to its entry, and in a record it would look
+/// as if it went on at the same time as what was between.
 #[derive(Debug, Default)]
 pub struct Phases {
     done: Vec<PhaseUse>,

@@ -25,6 +25,11 @@ impl JobError {
         Self { phase, class: classify(phase, End::Error, &message), message }
     }
 
+    /// What was asked for does not exist or cannot be.
+    pub fn refused(phase: Phase, error: impl Display) -> Self {
+        Self { phase, class: Class::Request, message: error.to_string() }
+    }
+
     /// A limit was reached.
     pub fn limit(phase: Phase, kind: LimitKind, error: impl Display) -> Self {
         Self { phase, class: Class::Limit(kind.into()), message: error.to_string() }
@@ -40,10 +45,16 @@ impl JobError {
 pub(crate) trait During<T> {
     /// Makes an error one of the job.
     fn during(self, phase: Phase) -> Result<T, JobError>;
+    /// Makes an error a mistake in what was asked for.
+    fn refused(self, phase: Phase) -> Result<T, JobError>;
 }
 
 impl<T, E: Display> During<T> for Result<T, E> {
     fn during(self, phase: Phase) -> Result<T, JobError> {
         self.map_err(|error| JobError::new(phase, error))
+    }
+
+    fn refused(self, phase: Phase) -> Result<T, JobError> {
+        self.map_err(|error| JobError::refused(phase, error))
     }
 }

@@ -6,23 +6,25 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use archmill_deb::members::Bounds;
-use archmill_sandbox::{Exit, LimitKind, Sandbox, Status as ExitStatus};
+use archmill_sandbox::{Exit, LimitKind, Sandbox};
 use jiff::{SignedDuration, Timestamp};
 
 use super::draft::{Draft, ms};
 use super::error::{During as _, JobError};
+use super::failure::failure;
 use super::plan::Plan;
 use super::roots::{Root, make_root};
 use super::session::{Request, Session};
 use super::source::Source;
 use crate::artifacts::What;
 use crate::artifacts::{self, ArtifactError};
-use crate::classify::{Class, End, Phase, classify, relevant_lines};
+use crate::classify::{Phase, relevant_lines};
 use crate::log::{Header, LogError, LogWriter, Section, Summary};
 use crate::record::{
     Artifact, BuildRecord, Choice, ExecutableUse, FORMAT_VERSION, Host, Inputs, LimitSettings, Outcome,
     PackageInput, Resources, SourceFile, SourceInput,
 };
+use crate::report::Event;
 
 const BUILD_FOLDER: &str = "/build/reproducible-path";
 const SMALL: u64 = 16 << 20;
@@ -40,6 +42,15 @@ pub struct Finished {
     pub outcome: Outcome,
     /// What there is.
     pub artifacts: Vec<Artifact>,
+}
+
+impl Finished {
+    /// The same results, after which `error` happened; `tail` is what was printed then.
+    pub(super) fn but(self, error: JobError, tail: &str) -> Self {
+        let mut outcome = Outcome::failure(error.phase, error.class, error.message);
+        outcome.relevant_lines = relevant_lines(tail);
+        Self { successful: false, outcome, artifacts: self.artifacts }
+    }
 }
 
 /// A build on its way: its log, and what is known of it so far.
@@ -98,6 +109,28 @@ impl<'a> Progress<'a> {
     /// The end of the log.
     pub fn tail(&self) -> String {
         self.log.tail().clone()
+    }
+
+    /// What programs print from here on is what tells why something failed.
+    pub(super) fn forget_tail(&mut self) {
+        self.log.forget_tail();
+    }
+
+    /// The lines that tell why a program in the root failed, in a phase whose errors do not hold them.
+    pub fn relevant_lines(&self, phase: Phase) -> Vec<String> {
+        if matches!(phase, Phase::Unpack | Phase::Hook) {
+            relevant_lines(&self.log.tail())
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// What the user should know, said at once and in log and record.
+    pub(super) fn warn(&mut self, session: &Session<'_>, text: String) -> Result<(), JobError> {
+        session.report.event(Event::Warning(&text));
+        self.log(|log| log.warning(&text))?;
+        self.warnings.push(text);
+        Ok(())
     }
 
     /// Writes to the log.
@@ -181,6 +214,20 @@ impl<'a> Progress<'a> {
         artifacts: Vec<Artifact>,
         downloaded: u64,
     ) -> Result<BuildRecord, JobError> {
+        let record = self.conclude(request, plan, outcome, artifacts, downloaded)?;
+        crate::record::write(&record, &self.out.join(RECORD)).during(Phase::Host)?;
+        Ok(record)
+    }
+
+    /// Ends the log with its summary; gives the record.
+    pub fn conclude(
+        &mut self,
+        request: &Request,
+        plan: Option<&Plan>,
+        outcome: Outcome,
+        artifacts: Vec<Artifact>,
+        downloaded: u64,
+    ) -> Result<BuildRecord, JobError> {
         let finished = Timestamp::now();
         self.draft.phases.end(None);
         let status = match outcome.class {
@@ -201,7 +248,7 @@ impl<'a> Progress<'a> {
         self.log(|log| log.summary(&summary))?;
         self.resources.log_bytes = self.log.written();
         self.resources.downloaded_bytes = downloaded;
-        let record = BuildRecord {
+        Ok(BuildRecord {
             format_version: FORMAT_VERSION,
             archmill_version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.header.started,
@@ -213,9 +260,7 @@ impl<'a> Progress<'a> {
             outcome,
             artifacts,
             warnings: std::mem::take(&mut self.warnings),
-        };
-        crate::record::write(&record, &self.out.join(RECORD)).during(Phase::Host)?;
-        Ok(record)
+        })
     }
 }
 
@@ -329,7 +374,8 @@ pub(super) fn finish(
         note_choices(sandbox, progress)?;
     }
     if !exit.status.success() {
-        let outcome = failure(exit, &progress.log.tail());
+        let outcome = failure(exit, &request.limits, &progress.log.tail());
+        progress.log(|log| log.error(outcome.message.as_deref().unwrap_or_default()))?;
         return Ok(Finished { successful: false, outcome, artifacts: Vec::new() });
     }
     progress.begin(Phase::Artifacts);
@@ -385,24 +431,6 @@ fn note_choices(sandbox: &Sandbox, progress: &mut Progress<'_>) -> Result<(), Jo
 
 /// Entries that are kept of the list of choices.
 const MOST_CHOICES: usize = 200;
-
-fn failure(exit: &Exit, tail: &str) -> Outcome {
-    let end = match exit.status {
-        ExitStatus::Exited(code) => End::Exited(code),
-        ExitStatus::Signaled(signal) => End::Signaled(signal),
-        ExitStatus::Cancelled => End::Cancelled,
-        ExitStatus::Limit(kind) => End::Limit(kind.into()),
-    };
-    let class: Class = classify(Phase::Build, end, tail);
-    let mut outcome = Outcome::failure(Phase::Build, class, format!("dpkg-buildpackage: {}", exit.status));
-    outcome.relevant_lines = relevant_lines(tail);
-    match exit.status {
-        ExitStatus::Exited(code) => outcome.exit_code = Some(code),
-        ExitStatus::Signaled(signal) => outcome.signal = Some(signal),
-        _ => {}
-    }
-    outcome
-}
 
 /// Nothing of the twins may be in what was built.
 fn check_traces(

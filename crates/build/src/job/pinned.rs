@@ -29,7 +29,13 @@ impl Request {
         Ok(Self {
             source: asked.source.clone(),
             suite: asked.suite.clone(),
-            arch: archmill_emulate::find(&asked.arch).during(Phase::Host)?,
+            arch: archmill_emulate::find(&asked.arch)
+                .map_err(|error| {
+                    format!(
+                        "the build record names an architecture that this archmill cannot build for: {error}"
+                    )
+                })
+                .refused(Phase::Host)?,
             mode: match asked.mode.as_str() {
                 "native" => Some(Mode::Native),
                 "emulated" => Some(Mode::Emulated),

@@ -1,9 +1,10 @@
 //! From a source to the exact set of packages of its build root.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use archmill_archive::{OpenedSuite, repositories_for};
+use archmill_archive::{OpenedSuite, Suite, repositories_for};
+use archmill_deb::control::stanzas;
 use archmill_deb::deb::DebReader;
 use archmill_deb::{Arch, Relations};
 use archmill_emulate::Execution;
@@ -15,8 +16,8 @@ use super::accelerate::acceleration;
 use super::draft::Draft;
 use super::emulator::{Chosen, choose};
 use super::error::{During as _, JobError};
-use super::session::{Request, Session};
-use super::source::Source;
+use super::session::{Request, Session, Setup};
+use super::source::{Source, regular_file};
 use crate::classify::Phase;
 use crate::command::BuildType;
 use crate::record::Repository;
@@ -73,13 +74,28 @@ pub struct Plan {
     pub acceleration: Option<AccelerationPlan>,
 }
 
+/// Refuses what can be seen to be a mistake before anything is fetched or made.
+pub fn check(setup: &Setup, request: &Request) -> Result<(), JobError> {
+    repositories_for(&request.suite, &setup.mirror, &setup.repositories).refused(Phase::Indexes)?;
+    if let Some(suite) = &setup.qemu_suite {
+        Suite::find(suite).map_err(|error| format!("--qemu-suite: {error}")).refused(Phase::Host)?;
+    }
+    super::source::check(&request.source).refused(Phase::FetchSource)?;
+    for path in &setup.extra_packages {
+        regular_file(path).map_err(|error| format!("--extra-package {error}")).refused(Phase::Resolve)?;
+    }
+    Ok(())
+}
+
 /// Opens the suites, finds the source, resolves its build dependencies and chooses the emulator.
 pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Result<Plan, JobError> {
     let arch: Arch = request.arch.debian.parse().during(Phase::Host)?;
     let (mut mode, personality_32) = mode(session, request)?;
     let setup = &session.setup;
+    check(setup, request)?;
+    let local = local_texts(setup)?;
     let specs =
-        repositories_for(&request.suite, &setup.mirror, &setup.repositories).during(Phase::Indexes)?;
+        repositories_for(&request.suite, &setup.mirror, &setup.repositories).refused(Phase::Indexes)?;
     draft.phases.begin(Phase::Indexes);
     session.step(&format!("reading package indexes of {}", request.suite));
     let archives = session.archives()?;
@@ -92,6 +108,7 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
     }
     draft.phases.begin(Phase::FetchSource);
     let source = Source::get(session, &request.source, &suites)?;
+    fits_file_names(&source, request.arch.debian).refused(Phase::FetchSource)?;
     draft.source = Some(source.clone());
     if request.mode.is_none()
         && mode == Mode::Accelerated
@@ -102,7 +119,7 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
     }
     draft.phases.begin(Phase::Resolve);
     let build_type = build_type(&source, request)?;
-    let (texts, index_suite) = texts(session, &suites)?;
+    let (texts, index_suite) = texts(&suites, local)?;
     let hashes: Vec<&str> =
         suites.iter().flat_map(|suite| &suite.packages).map(|index| index.sha256.as_str()).collect();
     let universe = super::universe(&session.setup.cache, texts, &hashes, &arch, &[]);
@@ -186,7 +203,7 @@ pub(super) fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bo
                 "{} is what this machine runs, so its programs would never reach an emulator; leave --mode out",
                 request.arch.debian
             );
-            Err(JobError::new(Phase::Host, message))
+            Err(JobError::refused(Phase::Host, message))
         }
         (None | Some(Mode::Native), Execution::Native { personality_32 }) => {
             Ok((Mode::Native, personality_32))
@@ -209,21 +226,36 @@ fn build_type(source: &Source, request: &Request) -> Result<BuildType, JobError>
         let indep = record.build_indep_architecture.as_deref();
         BuildType::by_default(arch.as_str(), indep, has_any, record.builds_all())
     });
-    if build_type.builds_any() && !has_any && !(build_type.builds_all() && record.builds_all()) {
-        let message = format!(
-            "{} {} builds nothing for {arch}: it is for {}",
-            record.package,
-            record.version,
-            record.architectures.join(" ")
-        );
-        return Err(JobError::new(Phase::Resolve, message));
-    }
+    nothing_comes_of(build_type, has_any, record.builds_all(), arch.as_str())
+        .map_err(|problem| {
+            let architectures = record.architectures.join(" ");
+            format!("{} {} {problem} (its architectures: {architectures})", record.package, record.version)
+        })
+        .refused(Phase::Resolve)?;
     Ok(build_type)
 }
 
+/// Refuses a type of build for which the source has no packages.
+fn nothing_comes_of(build_type: BuildType, has_any: bool, has_all: bool, arch: &str) -> Result<(), String> {
+    let something = build_type == BuildType::Source
+        || (build_type.builds_any() && has_any)
+        || (build_type.builds_all() && has_all);
+    match build_type {
+        _ if something => Ok(()),
+        BuildType::All if has_any => {
+            Err("has no packages for all architectures, so --build all builds nothing; say --build any"
+                .to_owned())
+        }
+        BuildType::Any if has_all => {
+            Err(format!("has no packages for {arch}, so --build any builds nothing; say --build all"))
+        }
+        _ => Err(format!("builds nothing for {arch}")),
+    }
+}
+
 fn texts(
-    session: &Session<'_>,
     suites: &[OpenedSuite],
+    local: Vec<IndexText>,
 ) -> Result<(Vec<IndexText>, Vec<Option<usize>>), JobError> {
     let (mut texts, mut owners) = (Vec::new(), Vec::new());
     for (number, suite) in suites.iter().enumerate() {
@@ -233,18 +265,39 @@ fn texts(
             owners.push(Some(number));
         }
     }
-    for path in &session.setup.extra_packages {
-        let full = fs::canonicalize(path)
-            .map_err(|error| format!("--extra-package {}: {error}", path.display()))
-            .during(Phase::Resolve)?;
-        let full = full.display().to_string();
-        let stanza = local_stanza(path, &full)
-            .map_err(|error| format!("--extra-package {error}"))
-            .during(Phase::Resolve)?;
-        texts.push(IndexText::local(stanza, full));
-        owners.push(None);
-    }
+    owners.extend(local.iter().map(|_| None));
+    texts.extend(local);
     Ok((texts, owners))
+}
+
+/// Packages given by hand.
+fn local_texts(setup: &Setup) -> Result<Vec<IndexText>, JobError> {
+    let read = |path: &PathBuf| {
+        let full = fs::canonicalize(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let full = full.display().to_string();
+        local_stanza(path, &full).map(|stanza| IndexText::local(stanza, full))
+    };
+    let texts = setup.extra_packages.iter().map(read).collect::<Result<_, _>>();
+    texts.map_err(|error| format!("--extra-package {error}")).refused(Phase::Resolve)
+}
+
+/// A version may be as long as it likes; a file name may not.
+fn fits_file_names(source: &Source, arch: &str) -> Result<(), String> {
+    const MOST: usize = 255;
+    let record = &source.record;
+    let names = std::iter::once(&record.package).chain(&record.binaries);
+    let longest = names.map(String::len).max().unwrap_or(0);
+    // As it is while it is copied, and of a package of debug symbols.
+    let around = format!(".-dbgsym__{arch}.buildinfo.new").len();
+    let version = record.version.without_epoch().len();
+    if longest + version + around <= MOST {
+        return Ok(());
+    }
+    Err(format!(
+        "{} cannot be built: with a version of {version} characters, names of what is built are longer than the {MOST} \
+         bytes that a file name can have",
+        record.package
+    ))
 }
 
 /// The stanza that an index would have for a .deb: its control file, with where it is.
@@ -253,14 +306,20 @@ pub fn local_stanza(path: &Path, filename: &str) -> Result<String, String> {
     let file = fs::File::open(path).map_err(|error| named(&error))?;
     let mut reader = DebReader::new(std::io::BufReader::new(file)).map_err(|error| named(&error))?;
     let control = reader.control().map_err(|error| named(&error))?;
-    let control =
-        control.files.get("control").map(|(_, text)| String::from_utf8_lossy(text).trim().to_owned());
+    let (_, control) = control.files.get("control").ok_or_else(|| named(&"it has no control file"))?;
+    let control = String::from_utf8_lossy(control).trim().to_owned();
+    let stanza = stanzas(&control).next().ok_or_else(|| named(&"its control file is empty"))?;
+    let stanza = stanza.map_err(|error| named(&error))?;
+    // Without these it would be passed over, as if it had not been given.
+    for field in ["Package", "Version", "Architecture"] {
+        if stanza.get(field).is_none_or(|value| value.trim().is_empty()) {
+            return Err(named(&format!("its control file has no field {field}")));
+        }
+    }
     let measured = crate::artifacts::measure(path).map_err(|error| named(&error))?;
     Ok(format!(
         "{}\nFilename: {filename}\nSize: {}\nSHA256: {}\n\n",
-        control.unwrap_or_default(),
-        measured.size_bytes,
-        measured.sha256
+        control, measured.size_bytes, measured.sha256
     ))
 }
 
@@ -284,4 +343,26 @@ pub(super) fn solve_request(
     let mut request = SolveRequest::build(&record.package, Relations(depends));
     request.conflicts = Relations(conflicts);
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_of_build_that_makes_nothing_is_refused() {
+        let refused = |build_type, any, all| nothing_comes_of(build_type, any, all, "arm64").unwrap_err();
+        assert!(refused(BuildType::All, true, false).contains("say --build any"));
+        assert!(refused(BuildType::Any, false, true).contains("say --build all"));
+        assert_eq!(refused(BuildType::Full, false, false), "builds nothing for arm64");
+        for (build_type, any, all) in [
+            (BuildType::Any, true, false),
+            (BuildType::All, false, true),
+            (BuildType::Full, false, true),
+            (BuildType::Full, true, false),
+            (BuildType::Source, false, false),
+        ] {
+            assert_eq!(nothing_comes_of(build_type, any, all, "arm64"), Ok(()));
+        }
+    }
 }

@@ -64,11 +64,12 @@ pub fn make_root(
     phases: &mut Phases,
     log: &mut dyn FnMut(&[u8]),
 ) -> Result<Root, JobError> {
-    phases.begin(Phase::Root);
-    let mut maker = Maker { session, request, plan, phases, twins: None };
-    maker.lay_twins()?;
     let (base, rest): (Vec<usize>, Vec<usize>) =
         plan.order.iter().partition(|at| plan.set.packages[**at].base);
+    let mut maker = Maker { session, request, plan, twins: None };
+    maker.download(&base, &rest, phases)?;
+    phases.begin(Phase::Root);
+    maker.lay_twins()?;
     let mut reused = Vec::new();
     let (base_layer, had) = maker.layer(None, &base, log)?;
     if had {
@@ -92,7 +93,6 @@ struct Maker<'a> {
     session: &'a Session<'a>,
     request: &'a Request,
     plan: &'a Plan,
-    phases: &'a mut Phases,
     twins: Option<PathBuf>,
 }
 
@@ -108,13 +108,27 @@ impl Maker<'_> {
         Ok(())
     }
 
-    fn layer(
-        &mut self,
-        parent: Option<&Layer>,
-        members: &[usize],
-        log: &mut dyn FnMut(&[u8]),
-    ) -> Result<(Layer, bool), JobError> {
+    /// Downloads what will be unpacked, all of it before the first layer is made: so phases follow each other.
+    fn download(&self, base: &[usize], rest: &[usize], phases: &mut Phases) -> Result<(), JobError> {
         let store = self.session.layers();
+        let (base_key, _) = self.key(None, base);
+        let (rest_key, _) = self.key(Some(&base_key), rest);
+        // Twins are laid out beside the files of all packages.
+        let all = self.plan.acceleration.is_some();
+        let wanted = [(base, base_key), (rest, rest_key)];
+        let wanted = wanted.iter().filter(|(_, key)| all || store.get(key).is_none());
+        let members: Vec<usize> = wanted.flat_map(|(members, _)| members.iter().copied()).collect();
+        let files: Vec<PoolFile> = self.missing(&members)?.into_iter().map(|(_, file)| file).collect();
+        if files.iter().all(|file| file.is_cached(&self.session.folder("pool"))) {
+            return Ok(());
+        }
+        phases.begin(Phase::FetchPackages);
+        self.fetch(&files)?;
+        self.session.check_cancelled(Phase::FetchPackages)
+    }
+
+    /// Key of a layer, and the packages in it.
+    fn key(&self, parent: Option<&str>, members: &[usize]) -> (String, Vec<String>) {
         let packages: Vec<String> = members
             .iter()
             .map(|at| &self.plan.set.packages[*at])
@@ -122,14 +136,24 @@ impl Maker<'_> {
                 format!("{} {} {} {}", package.name, package.version, package.arch, package.sha256)
             })
             .collect();
-        let skeleton = self.needs_skeleton() && parent.is_none();
         let settings = format!(
             "{} usr-links={:?} skeleton={}",
             self.request.arch.debian,
             self.usr_links(),
             self.needs_skeleton()
         );
-        let key = key(parent.map(|layer| layer.info.key.as_str()), &packages, &settings);
+        (key(parent, &packages, &settings), packages)
+    }
+
+    fn layer(
+        &mut self,
+        parent: Option<&Layer>,
+        members: &[usize],
+        log: &mut dyn FnMut(&[u8]),
+    ) -> Result<(Layer, bool), JobError> {
+        let store = self.session.layers();
+        let skeleton = self.needs_skeleton() && parent.is_none();
+        let (key, packages) = self.key(parent.map(|layer| layer.info.key.as_str()), members);
         if let Some(layer) = store.get(&key) {
             return Ok((layer, true));
         }
@@ -194,36 +218,43 @@ impl Maker<'_> {
         self.request.arch.bits == 32 && self.plan.emulator.is_some()
     }
 
-    /// Fetches and unpacks packages; gives the folder of each.
-    fn unpacked(&mut self, members: &[usize]) -> Result<Vec<PathBuf>, JobError> {
+    /// Where a package is unpacked.
+    fn folder(&self, package: &Selected) -> PathBuf {
+        self.session.folder("unpacked").join(&package.sha256)
+    }
+
+    /// Those of the packages that are not unpacked yet.
+    fn missing(&self, members: &[usize]) -> Result<Vec<(&Selected, PoolFile)>, JobError> {
+        let packages = members.iter().map(|at| &self.plan.set.packages[*at]);
+        packages
+            .filter(|package| !self.folder(package).join("manifest.json").is_file())
+            .map(|package| Ok((package, self.pool_file(package)?)))
+            .collect()
+    }
+
+    fn fetch(&self, files: &[PoolFile]) -> Result<Vec<PathBuf>, JobError> {
         let session = self.session;
-        let packages: Vec<&Selected> = members.iter().map(|at| &self.plan.set.packages[*at]).collect();
-        let folder = |package: &Selected| session.folder("unpacked").join(&package.sha256);
-        let missing: Vec<&&Selected> =
-            packages.iter().filter(|package| !folder(package).join("manifest.json").is_file()).collect();
-        let mut files = Vec::new();
-        for package in &missing {
-            files.push(self.pool_file(package)?);
-        }
-        let total = files
-            .iter()
-            .filter(|file| !file.is_cached(&session.folder("pool")))
-            .map(|file| file.expected.size)
-            .sum();
+        let pool = session.folder("pool");
+        let total = files.iter().filter(|file| !file.is_cached(&pool)).map(|file| file.expected.size).sum();
         if total > 0 {
             session.report.event(Event::Begin { what: "downloading packages", total, bytes: true });
         }
-        self.phases.begin(Phase::FetchPackages);
-        let debs = fetch_all(&session.fetcher, &session.folder("pool"), &files, 6, &session.progress());
-        self.phases.begin(Phase::Root);
+        let debs = fetch_all(&session.fetcher, &pool, files, 6, &session.progress());
         if total > 0 {
             session.report.event(Event::End);
         }
-        let debs = debs.during(Phase::FetchPackages)?;
+        debs.during(Phase::FetchPackages)
+    }
+
+    /// Unpacks packages; gives the folder of each.
+    fn unpacked(&self, members: &[usize]) -> Result<Vec<PathBuf>, JobError> {
+        let (missing, files): (Vec<&Selected>, Vec<PoolFile>) = self.missing(members)?.into_iter().unzip();
+        // They were downloaded before, unless somebody cleared the cache meanwhile.
+        let debs = self.fetch(&files)?;
         let jobs: Vec<(PathBuf, PathBuf)> =
-            debs.into_iter().zip(missing.iter().map(|package| folder(package))).collect();
-        unpack_into(session, &jobs).during(Phase::Root)?;
-        Ok(packages.iter().map(|package| folder(package)).collect())
+            debs.into_iter().zip(missing.iter().map(|package| self.folder(package))).collect();
+        unpack_into(self.session, &jobs).during(Phase::Root)?;
+        Ok(members.iter().map(|at| self.folder(&self.plan.set.packages[*at])).collect())
     }
 
     fn pool_file(&self, package: &Selected) -> Result<PoolFile, JobError> {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::emulator::Chosen;
 use super::error::{During as _, JobError};
 use super::finish::{Finished, Progress};
+use super::interactive;
 use super::kept::Kept;
 use super::plan::Plan;
 use super::roots::Root;
@@ -262,6 +263,7 @@ fn build_in(
     run_hooks(&mut sandbox, plan, hooks, "setup", progress)?;
     progress.begin(Phase::Unpack);
     progress.log(|log| log.subheading("Unpack source"))?;
+    progress.forget_tail();
     let (folder, exit) =
         unpack_source(session, request, plan, &mut sandbox, &mut |bytes| progress.output(bytes))?;
     progress.end(Some(&exit));
@@ -269,12 +271,24 @@ fn build_in(
     let (command, exit) = dpkg(&mut sandbox, request, plan, &folder, progress)?;
     let finished = super::finish::finish(session, request, plan, &mut sandbox, &exit, progress);
     let failed = finished.as_ref().map_or(true, |finished| !finished.successful);
-    run_hooks(&mut sandbox, plan, hooks, if failed { "failed" } else { "post-build" }, progress)?;
-    if failed && progress.shell_on_failure {
-        interactive(&mut sandbox, &emulator_environment(plan), &folder, false, &[])?;
+    // Before hooks have their say.
+    let tail = progress.tail();
+    let hooked = run_hooks(&mut sandbox, plan, hooks, if failed { "failed" } else { "post-build" }, progress);
+    let finished = match (finished, hooked) {
+        (Ok(finished), Err(error)) if finished.successful => Ok(finished.but(error, &progress.tail())),
+        (finished, Err(error)) => {
+            // What failed first is what counts.
+            progress.warn(session, error.message)?;
+            finished
+        }
+        (finished, Ok(())) => finished,
+    };
+    let in_vain = finished.as_ref().map_or(true, |finished| !finished.successful);
+    if in_vain && progress.shell_on_failure && exit.status != Status::Cancelled {
+        interactive::after_failure(session, &mut sandbox, &command.env, &folder, progress)?;
     }
     if failed && exit.status != Status::Cancelled {
-        let kept = Kept::new(request, plan, root, &command, &progress.tail());
+        let kept = Kept::new(request, plan, root, &command, &tail);
         if let Err(error) = kept.keep(session, sandbox, work) {
             progress.warnings.push(format!("the failed build's root was not kept: {error}"));
         }
@@ -291,19 +305,7 @@ fn dpkg(
     folder: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<(Command, Exit), JobError> {
-    let input = CommandInput {
-        build_type: plan.build_type,
-        user: BUILD_USER.0.to_owned(),
-        source_dir: folder.to_owned(),
-        jobs: request.jobs,
-        options: request.options.clone(),
-        profiles: request.profiles.clone(),
-        no_check: request.no_check,
-        maintainer: None,
-        gain_root: Some(GAIN_ROOT.into()),
-        environment: plan.emulator.iter().flat_map(Chosen::environment).collect(),
-    };
-    let command = dpkg_buildpackage(&input);
+    let command = dpkg_buildpackage(&command_input(request, plan, folder));
     progress.log(|log| log.subheading("User Environment"))?;
     for (name, value) in &command.env {
         progress.log(|log| log.text(&format!("{name}={value}")))?;
@@ -312,10 +314,7 @@ fn dpkg(
     progress.log(|log| log.text(&command_line(&command)))?;
     progress.begin(Phase::Build);
     // What maintainer scripts said while the root was made is no reason for a failure of the build.
-    progress.log(|log| {
-        log.forget_tail();
-        Ok(())
-    })?;
+    progress.forget_tail();
     let command = Command {
         argv: command.argv,
         env: command.env,
@@ -332,6 +331,26 @@ fn dpkg(
     Ok((command, exit))
 }
 
+fn command_input(request: &Request, plan: &Plan, folder: &Path) -> CommandInput {
+    CommandInput {
+        build_type: plan.build_type,
+        user: BUILD_USER.0.to_owned(),
+        source_dir: folder.to_owned(),
+        jobs: request.jobs,
+        options: request.options.clone(),
+        profiles: request.profiles.clone(),
+        no_check: request.no_check,
+        maintainer: None,
+        gain_root: Some(GAIN_ROOT.into()),
+        environment: emulator_environment(plan),
+    }
+}
+
+/// The environment that dpkg-buildpackage has in `folder`.
+pub fn build_environment(request: &Request, plan: &Plan, folder: &Path) -> Vec<(String, String)> {
+    dpkg_buildpackage(&command_input(request, plan, folder)).env
+}
+
 fn run_hooks(
     sandbox: &mut Sandbox,
     plan: &Plan,
@@ -341,13 +360,17 @@ fn run_hooks(
 ) -> Result<(), JobError> {
     for hook in hooks.of(phase) {
         progress.log(|log| log.info(&format!("hook {phase}: {hook}")))?;
+        progress.forget_tail();
         let command = root_command(plan, vec!["sh".to_owned(), "-c".to_owned(), hook.to_owned()]);
-        let exit = sandbox.run(&command, &mut |bytes| progress.output(bytes)).during(Phase::Root)?;
-        if !exit.status.success() {
-            return Err(JobError::new(
-                Phase::Root,
-                format!("the {phase} hook {hook:?} failed: {}", exit.status),
-            ));
+        let exit = sandbox.run(&command, &mut |bytes| progress.output(bytes)).during(Phase::Hook)?;
+        match exit.status {
+            status if status.success() => {}
+            Status::Cancelled => return Err(JobError::cancelled(Phase::Hook)),
+            status => {
+                let message = format!("the {phase} hook {hook:?} failed: {status}");
+                progress.log(|log| log.error(&message))?;
+                return Err(JobError::new(Phase::Hook, message));
+            }
         }
     }
     Ok(())
@@ -385,34 +408,6 @@ pub(super) fn quietly(
 }
 
 /// What the emulator is told by its environment.
-pub fn emulator_environment(plan: &Plan) -> Vec<(String, String)> {
+fn emulator_environment(plan: &Plan) -> Vec<(String, String)> {
     plan.emulator.iter().flat_map(Chosen::environment).collect()
-}
-
-/// A shell or a command on the user's terminal, in `folder`, as root if `as_root`; `settings` are added to the
-/// environment.
-pub fn interactive(
-    sandbox: &mut Sandbox,
-    settings: &[(String, String)],
-    folder: &Path,
-    as_root: bool,
-    argv: &[String],
-) -> Result<Status, JobError> {
-    let shell = vec!["/bin/bash".to_owned(), "-i".to_owned()];
-    let argv_or_shell = if argv.is_empty() { shell } else { argv.to_vec() };
-    let mut command = command_of_root(argv_or_shell, settings.to_vec());
-    folder.clone_into(&mut command.cwd);
-    command.env.push(("TERM".to_owned(), std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned())));
-    if !as_root {
-        (command.uid, command.gid) = (BUILD_USER.1, BUILD_USER.1);
-    }
-    let exit = if argv.is_empty() || std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-        sandbox.run_interactive(&command)
-    } else {
-        sandbox.run(&command, &mut |bytes| {
-            use std::io::Write as _;
-            let _ = std::io::stdout().write_all(bytes);
-        })
-    };
-    Ok(exit.during(Phase::Build)?.status)
 }

@@ -27,6 +27,87 @@ pub struct Source {
 
 const DSC_LIMIT: u64 = 16 << 20;
 
+/// What a user can name as a source.
+enum Named<'a> {
+    Url,
+    Dsc(&'a Path),
+    Tree(&'a Path),
+    /// Of the archive.
+    Package,
+    /// A path where there is nothing to build.
+    Nothing,
+}
+
+impl<'a> Named<'a> {
+    fn of(named: &'a str) -> Self {
+        let path = Path::new(named);
+        if named.contains("://") {
+            Self::Url
+        } else if has_ending(named, "dsc") {
+            Self::Dsc(path)
+        } else if path.is_dir() && (named.contains('/') || named == "." || named == "..") {
+            Self::Tree(path)
+        } else if named.contains('/') {
+            Self::Nothing
+        } else {
+            Self::Package
+        }
+    }
+}
+
+fn nothing(named: &str) -> String {
+    format!("{named} is neither a .dsc file nor a folder with a source tree")
+}
+
+/// What can be said of a source without an archive: refuses what is not there, and trees that cannot be copied.
+pub(super) fn check(named: &str) -> Result<(), String> {
+    match Named::of(named) {
+        Named::Url | Named::Package => Ok(()),
+        Named::Dsc(path) => regular_file(path),
+        Named::Tree(tree) => {
+            for name in ["changelog", "control"] {
+                regular_file(&tree.join("debian").join(name))
+                    .map_err(|error| format!("{} is no Debian source tree: {error}", tree.display()))?;
+            }
+            only_files_and_folders(tree, &VERSION_CONTROL)
+        }
+        Named::Nothing => Err(nothing(named)),
+    }
+}
+
+/// Refuses what is no file that can be read to its end: opening a FIFO would wait for somebody to write.
+pub(super) fn regular_file(path: &Path) -> Result<(), String> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(_) => Err(format!("{} is not a regular file", path.display())),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    }
+}
+
+/// A source package has neither devices nor sockets, and dpkg-source refuses a tree with them. Folders named in `but`, of
+/// the topmost level, are not looked at.
+fn only_files_and_folders(folder: &Path, but: &[&str]) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("cannot read {}: {error}", folder.display());
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (kind, path) = (entry.file_type().map_err(failed)?, entry.path());
+        if kind.is_dir() {
+            if !but.iter().any(|name| entry.file_name() == *name) {
+                only_files_and_folders(&path, &[])?;
+            }
+        } else if !kind.is_file() && !kind.is_symlink() {
+            return Err(format!(
+                "{} is a FIFO, a socket or a device, which a source package cannot have; remove it",
+                path.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Folders that are no part of a source.
+pub(super) const VERSION_CONTROL: [&str; 4] = [".git", ".svn", ".bzr", ".hg"];
+
 impl Source {
     /// The folder it is built in, below `/build/reproducible-path`.
     pub fn folder_name(&self) -> String {
@@ -35,29 +116,22 @@ impl Source {
 
     /// Finds what `named` means and gets its files.
     pub fn get(session: &Session<'_>, named: &str, suites: &[OpenedSuite]) -> Result<Self, JobError> {
-        let path = Path::new(named);
-        if named.contains("://") {
-            Self::from_url(session, named)
-        } else if path.extension().is_some_and(|kind| kind == "dsc") {
-            Self::from_dsc(path)
-        } else if path.is_dir() && (named.contains('/') || named == "." || named == "..") {
-            Self::from_tree(path)
-        } else if named.contains('/') {
-            Err(JobError::new(
-                Phase::FetchSource,
-                format!("{named} is neither a .dsc file nor a folder with a source tree"),
-            ))
-        } else {
-            Self::from_archive(session, named, suites)
+        match Named::of(named) {
+            Named::Url => Self::from_url(session, named),
+            Named::Dsc(path) => Self::from_dsc(path),
+            Named::Tree(path) => Self::from_tree(path),
+            Named::Nothing => Err(nothing(named)).refused(Phase::FetchSource),
+            Named::Package => Self::from_archive(session, named, suites),
         }
     }
 
     fn from_archive(session: &Session<'_>, named: &str, suites: &[OpenedSuite]) -> Result<Self, JobError> {
         let (name, wanted) = match named.split_once('=') {
-            Some((name, version)) => (name, Some(version.parse::<Version>().during(Phase::FetchSource)?)),
+            Some((name, version)) => (name, Some(version.parse::<Version>().refused(Phase::FetchSource)?)),
             None => (named, None),
         };
         let mut best: Option<(SourceRecord, usize)> = None;
+        let mut others = Vec::new();
         for (number, suite) in suites.iter().enumerate() {
             for index in &suite.sources {
                 let text = fs::read_to_string(&index.path).during(Phase::FetchSource)?;
@@ -65,14 +139,20 @@ impl Source {
                     let record = record.during(Phase::FetchSource)?;
                     let fits =
                         wanted.as_ref().map_or(!record.extra_source_only, |wanted| *wanted == record.version);
-                    if fits && best.as_ref().is_none_or(|(best, _)| record.version > best.version) {
+                    if !fits {
+                        others.push((record.version, number));
+                    } else if best.as_ref().is_none_or(|(best, _)| record.version > best.version) {
                         best = Some((record, number));
                     }
                 }
             }
         }
-        let (record, number) =
-            best.ok_or_else(|| JobError::new(Phase::FetchSource, unknown(named, suites)))?;
+        let (record, number) = best
+            .ok_or_else(|| match wanted {
+                Some(wanted) if !others.is_empty() => no_version(name, &wanted, others, suites),
+                _ => unknown(named, suites),
+            })
+            .refused(Phase::FetchSource)?;
         session.step(&format!(
             "source {} {} from {}",
             record.package, record.version, suites[number].spec.suite
@@ -139,6 +219,7 @@ impl Source {
     }
 
     fn from_dsc(path: &Path) -> Result<Self, JobError> {
+        regular_file(path).refused(Phase::FetchSource)?;
         let content = fs::read(path)
             .map_err(|error| format!("cannot read {}: {error}", path.display()))
             .during(Phase::FetchSource)?;
@@ -151,7 +232,8 @@ impl Source {
         let folder = path.parent().unwrap_or(Path::new("."));
         for file in &record.files {
             let path = folder.join(&file.name);
-            let found = crate::artifacts::measure(&path)
+            let found = regular_file(&path)
+                .and_then(|()| crate::artifacts::measure(&path).map_err(|error| error.to_string()))
                 .map_err(|error| format!("{name} names {}: {error}", file.name))
                 .during(Phase::FetchSource)?;
             if found.sha256 != file.sha256 || found.size_bytes != file.size {
@@ -171,19 +253,17 @@ impl Source {
     fn from_tree(tree: &Path) -> Result<Self, JobError> {
         let read = |name: &str| {
             let path = tree.join("debian").join(name);
-            fs::read_to_string(&path).map_err(|error| {
-                format!(
-                    "{} is no Debian source tree: cannot read {}: {error}",
-                    tree.display(),
-                    path.display()
-                )
-            })
+            let text = regular_file(&path).and_then(|()| {
+                fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+            });
+            text.map_err(|error| format!("{} is no Debian source tree: {error}", tree.display()))
+                .refused(Phase::FetchSource)
         };
-        let changelog = read("changelog").during(Phase::FetchSource)?;
-        let control = without_comments(&read("control").during(Phase::FetchSource)?);
+        let changelog = read("changelog")?;
+        let control = without_comments(&read("control")?);
         let record = tree_record(&changelog, &control)
             .map_err(|error| format!("{}: {error}", tree.display()))
-            .during(Phase::FetchSource)?;
+            .refused(Phase::FetchSource)?;
         let tree = fs::canonicalize(tree).during(Phase::FetchSource)?;
         Ok(Self { record, files: Vec::new(), tree: Some(tree), repository: None })
     }
@@ -239,7 +319,28 @@ fn unknown(named: &str, suites: &[OpenedSuite]) -> String {
     let near = nearest(name, known);
     let list: Vec<&str> = suites.iter().map(|suite| suite.spec.suite.as_str()).collect();
     let hint = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
-    format!("there is no source package {named} in {}{hint}", list.join(", "))
+    let here = if Path::new(named).is_dir() {
+        format!("; for the folder of that name say ./{named}")
+    } else {
+        String::new()
+    };
+    format!("there is no source package {named} in {}{hint}{here}", list.join(", "))
+}
+
+/// A package that is there in other versions.
+fn no_version(
+    name: &str,
+    wanted: &Version,
+    mut others: Vec<(Version, usize)>,
+    suites: &[OpenedSuite],
+) -> String {
+    others.sort_by(|one, other| other.cmp(one));
+    others.dedup();
+    let list: Vec<String> = others
+        .iter()
+        .map(|(version, number)| format!("{name}={version} in {}", suites[*number].spec.suite))
+        .collect();
+    format!("there is no version {wanted} of the source package {name}; there is {}", list.join(", "))
 }
 
 /// What a source tree says of itself.
@@ -309,6 +410,22 @@ mod tests {
         let found = find_sources(&text, "dash");
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].as_ref().unwrap().package, "dash");
+    }
+
+    #[test]
+    fn a_tree_has_only_files_and_folders_beside_version_control() {
+        let tmp = tempfile::tempdir().unwrap();
+        let socket = |path: &Path| std::os::unix::net::UnixListener::bind(path).unwrap();
+        for folder in [".git", "debian", "sub"] {
+            fs::create_dir(tmp.path().join(folder)).unwrap();
+        }
+        fs::write(tmp.path().join("sub/file"), "").unwrap();
+        std::os::unix::fs::symlink("nowhere", tmp.path().join("sub/link")).unwrap();
+        socket(&tmp.path().join(".git/socket"));
+        let checked = || only_files_and_folders(tmp.path(), &VERSION_CONTROL);
+        assert_eq!(checked(), Ok(()));
+        socket(&tmp.path().join("sub/socket"));
+        assert!(checked().unwrap_err().contains("sub/socket is a FIFO, a socket"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::error::{During as _, JobError};
 use super::plan::Plan;
 use super::run::{BUILD_FOLDER, BUILD_USER};
 use super::session::{Request, Session};
-use super::source::Source;
+use super::source::{Source, VERSION_CONTROL};
 use super::unpacked;
 use crate::classify::{Class, Phase};
 use crate::command::PATH;
@@ -150,7 +150,7 @@ fn pack(tree: &Path, target: fs::File) -> std::io::Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         // Version control is no part of the source; dpkg-source leaves it out too.
-        if [".git", ".svn", ".bzr", ".hg"].iter().any(|vcs| name == *vcs) {
+        if VERSION_CONTROL.iter().any(|vcs| name == *vcs) {
             continue;
         }
         if entry.file_type()?.is_dir() {
@@ -167,7 +167,9 @@ fn copy_orig(tree: &Path, package: &str, upstream: &str, sandbox: &Sandbox) -> R
     let Some(parent) = tree.parent() else { return Ok(()) };
     let prefix = format!("{package}_{upstream}.orig");
     for entry in fs::read_dir(parent).during(Phase::Unpack)?.flatten() {
-        if let Some(name) = entry.file_name().to_str().filter(|name| name.starts_with(&prefix)) {
+        // A folder of that name is somebody's unpacked upstream.
+        let file = entry.path().is_file();
+        if let Some(name) = entry.file_name().to_str().filter(|name| file && name.starts_with(&prefix)) {
             copy_in(&entry.path(), name, sandbox)?;
         }
     }

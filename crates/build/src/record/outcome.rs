@@ -76,7 +76,8 @@ pub enum Status {
     Cancelled,
 }
 
-/// What a phase took.
+/// What a phase took. Phases follow each other: each begins when the one before it has ended. Hooks are no phase, and what
+/// is downloaded later than it is planned (twins) counts for the phase that needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseUse {
     /// The phase.
