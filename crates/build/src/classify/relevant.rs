@@ -205,7 +205,8 @@ mod tests {
             "Hunk #1 FAILED at 7.",
         ];
         for cause in causes {
-            let lines = relevant_lines(&format!("make[1]: Entering directory '/build'\n{cause}\nlast line\n"));
+            let lines =
+                relevant_lines(&format!("make[1]: Entering directory '/build'\n{cause}\nlast line\n"));
             assert_eq!(lines, [cause]);
         }
     }
