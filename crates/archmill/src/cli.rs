@@ -46,7 +46,6 @@ pub(crate) enum Command {
     /// Test for real what the host must provide, and say how to mend what is missing.
     Doctor(DoctorArgs),
     /// Print a completion script for a shell.
-    #[command(hide = true)]
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
@@ -114,6 +113,9 @@ pub(crate) struct ArchiveArgs {
     /// A .deb to install over what the archive has
     #[arg(long = "extra-package", value_name = "DEB")]
     pub(crate) extra_packages: Vec<PathBuf>,
+    /// A suite to do without, such as trixie-security, where its mirror is out of step with itself
+    #[arg(long = "without-suite", value_name = "SUITE")]
+    pub(crate) without_suites: Vec<String>,
     /// Accept metadata whose Valid-Until has passed (an attacker may be holding back updates)
     #[arg(long)]
     pub(crate) no_check_valid_until: bool,
@@ -181,10 +183,10 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_field_names, reason = "fields are named as the options are")]
 pub(crate) struct LimitArgs {
-    /// Longest time for the build as a whole, such as 6h or 90m [default: 24h, emulated five times as long]
+    /// Longest time for dpkg-buildpackage, such as 6h or 90m [default: 24h, five times as long for an architecture that is emulated]; looking at its results may take as long again
     #[arg(long, value_name = "TIME")]
     pub(crate) max_time: Option<String>,
-    /// Longest time without output, such as 90m [default: 150m, emulated five times as long]
+    /// Longest time without output, such as 90m [default: 150m, five times as long for an architecture that is emulated]
     #[arg(long, value_name = "TIME")]
     pub(crate) max_silence: Option<String>,
     /// Most memory for all processes together, such as 8G [default: no limit]

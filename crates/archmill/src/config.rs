@@ -6,7 +6,6 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use archmill_build::job::default_cache;
 use serde::Deserialize;
 
@@ -82,7 +81,10 @@ fn load(explicit: Option<&Path>) -> anyhow::Result<Config> {
     };
     for path in &candidates {
         match std::fs::read_to_string(path) {
-            Ok(text) => return parse(&text).with_context(|| format!("cannot use {}", path.display())),
+            Ok(text) => {
+                return parse(&text)
+                    .map_err(|error| Mistake(format!("cannot use {}: {error:#}", path.display())).into());
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && explicit.is_none() => {}
             Err(error) => {
                 return Err(

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use archmill_archive::{Archives, Fetcher, Keyring, OpenedSuite, Progress, repositories_for};
+use archmill_archive::{Archives, Fetcher, Keyring, OpenedSuite, Progress};
+use archmill_build::classify::Phase;
+use archmill_build::job::JobError;
 use archmill_build::job::universe;
 use archmill_deb::{Arch, nearest};
 use archmill_solve::{
@@ -135,11 +137,12 @@ pub(crate) fn of_suite(
         now: jiff::Timestamp::now(),
     };
     let (mut packages, mut sources, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
-    let specs = repositories_for(&args.suite, &setup.mirror, &setup.repositories)
-        .map_err(|error| setup::Mistake(error.to_string()))?;
+    let specs = setup.repositories(&args.suite).map_err(setup::Mistake)?;
     for (number, arch) in std::iter::once(native).chain(foreign).enumerate() {
         for spec in &specs {
-            let suite = archives.open(spec, arch.as_str(), number == 0, &Notes)?;
+            let suite = archives
+                .open(spec, arch.as_str(), number == 0, &Notes)
+                .map_err(|error| JobError::new(Phase::Indexes, error))?;
             read(&suite, &mut packages, &mut sources)?;
             hashes.extend(suite.packages.into_iter().map(|index| index.sha256));
         }

@@ -18,6 +18,7 @@ use std::io::Write as _;
 
 use archmill_build::classify::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
+use commands::End;
 
 fn main() -> std::process::ExitCode {
     let tasks: Vec<_> =
@@ -25,27 +26,27 @@ fn main() -> std::process::ExitCode {
     archmill_sandbox::init(&tasks);
     let cli = cli::Cli::parse();
     let result = match cli.command {
-        cli::Command::Build(args) => commands::build::run(&args),
+        cli::Command::Build(args) => commands::build::run(&args).map(End::from),
         cli::Command::Shell(args) => commands::shell::run(&args),
         cli::Command::Debug(args) => commands::debug::run(&args),
-        cli::Command::Replay(args) => commands::replay::run(&args),
-        cli::Command::Acceleration(args) => commands::acceleration::run(&args),
-        cli::Command::Verify(args) => commands::verify::run(&args),
-        cli::Command::Check(args) => commands::check::run(&args),
-        cli::Command::Explain(args) => commands::explain::run(&args),
-        cli::Command::Toolchain(args) => commands::toolchain::run(&args),
-        cli::Command::Simulate(args) => commands::simulate::run(&args),
-        cli::Command::Doctor(args) => commands::doctor::run(&args),
+        cli::Command::Replay(args) => commands::replay::run(&args).map(End::from),
+        cli::Command::Acceleration(args) => commands::acceleration::run(&args).map(End::from),
+        cli::Command::Verify(args) => commands::verify::run(&args).map(End::from),
+        cli::Command::Check(args) => commands::check::run(&args).map(End::from),
+        cli::Command::Explain(args) => commands::explain::run(&args).map(End::from),
+        cli::Command::Toolchain(args) => commands::toolchain::run(&args).map(End::from),
+        cli::Command::Simulate(args) => commands::simulate::run(&args).map(End::from),
+        cli::Command::Doctor(args) => commands::doctor::run(&args).map(End::from),
         cli::Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut cli::Cli::command(), "archmill", &mut script);
             say::note(std::io::stdout().write_all(&script));
-            Ok(ExitCode::Success)
+            Ok(End::Code(ExitCode::Success))
         }
     };
     match result {
-        Ok(ExitCode::Success) if say::lost() => ExitCode::Other.into(),
-        Ok(code) => code.into(),
+        Ok(End::Code(ExitCode::Success)) if say::lost() => ExitCode::Other.into(),
+        Ok(end) => end.into(),
         Err(error) => {
             remark!("archmill: {}", told(&error));
             code_of(&error).into()

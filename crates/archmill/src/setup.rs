@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use anyhow::Context as _;
-use archmill_archive::{Mirror, RepoSpec, parse_repositories};
+use archmill_archive::{Keyring, Mirror, RepoSpec, parse_repositories};
 use archmill_build::command::BuildType;
 use archmill_build::job::{Mode, Request, Setup};
 use archmill_deb::Relations;
@@ -88,20 +88,30 @@ pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
     for text in &args.repositories {
         repositories.extend(repository(text).context(WrongOption("--repository"))?);
     }
-    for (option, path) in args
-        .keyring
-        .iter()
-        .map(|path| ("--keyring", path))
-        .chain(args.twin_rules.iter().map(|path| ("--twin-rules", path)))
-    {
-        fs::File::open(path)
-            .map_err(|error| Mistake(format!("{option}: cannot read {}: {error}", path.display())))?;
+    for (option, url) in [("--mirror", &mirror.archive), ("--security-mirror", &mirror.security)] {
+        if !["http://", "https://", "file://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(Mistake(format!(
+                "{option}: {url:?} is no URL; it begins with http://, https:// or file://"
+            ))
+            .into());
+        }
+    }
+    if let Some(path) = &args.keyring {
+        Keyring::open(path).map_err(|error| Mistake(format!("--keyring: {error}")))?;
+    }
+    for path in &args.twin_rules {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path)
+            .map_err(|error| Mistake(format!("--twin-rules: cannot read {name}: {error}")))?;
+        archmill_emulate::twins::parse(&name, &text)
+            .map_err(|error| Mistake(format!("--twin-rules: {error}")))?;
     }
     let setup = Setup {
         cache: args.places.cache(&config),
         mirror,
         keyring: args.keyring.clone().or_else(|| config.keyring.clone()),
         repositories,
+        without_suites: args.without_suites.clone(),
         extra_packages: args.extra_packages.clone(),
         ignore_valid_until: args.no_check_valid_until,
         allow_unsigned: args.allow_unsigned,
@@ -120,6 +130,7 @@ pub(crate) fn named_inputs(places: &PlaceArgs, mirror: &str) -> anyhow::Result<S
         mirror: Mirror::given(mirror, None),
         keyring: None,
         repositories: Vec::new(),
+        without_suites: Vec::new(),
         extra_packages: Vec::new(),
         ignore_valid_until: false,
         allow_unsigned: false,
@@ -144,8 +155,13 @@ fn repository(text: &str) -> anyhow::Result<Vec<RepoSpec>> {
 
 /// The architecture asked for, or this machine's.
 pub(crate) fn architecture(name: Option<&str>) -> anyhow::Result<&'static Architecture> {
+    named_by("--arch", name)
+}
+
+/// The same, where another option names it.
+pub(crate) fn named_by(option: &'static str, name: Option<&str>) -> anyhow::Result<&'static Architecture> {
     let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
-    archmill_emulate::find(name.unwrap_or(&machine)).context(WrongOption("--arch"))
+    archmill_emulate::find(name.unwrap_or(&machine)).context(WrongOption(option))
 }
 
 /// The request of options alone.

@@ -11,7 +11,9 @@ use super::pace::SLOWEST;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The mirror has it not.
-    #[error("{url} is not on the mirror (404); the mirror may be incomplete: try another with --mirror")]
+    #[error(
+        "{url} is not there (404); if that is a mirror, it may be incomplete: try another with --mirror or --security-mirror"
+    )]
     NotFound {
         /// Where it was looked for.
         url: String,
@@ -54,7 +56,7 @@ pub enum FetchError {
     },
     /// Not the file that the index promised.
     #[error(
-        "{url} is not what the archive's index says it is: {what}; the mirror is out of step with itself (try again in an hour) or somebody changes what it sends"
+        "{url} is not what the archive's index says it is: {what}; the mirror is out of step with itself (try again in an hour, or do without that suite with --without-suite) or somebody changes what it sends"
     )]
     Mismatch {
         /// Where.

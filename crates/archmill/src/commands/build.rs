@@ -1,5 +1,6 @@
 //! `archmill build`
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,7 @@ fn without_twins(
 ) -> anyhow::Result<ExitCode> {
     let Some(source) = &record.inputs.source else { return Ok(code) };
     let (name, arch) = (source.package.as_str(), request.arch.debian);
-    let out = out_folder(output.out.as_deref(), name, Some(&source.version), arch)?;
+    let out = out_folder(request, output.out.as_deref(), name, Some(&source.version))?;
     let log = out.join(format!("{name}_{}_{arch}.build", file_version(Some(&source.version))));
     let text = fs::read(&log).unwrap_or_default();
     let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(TAIL)..]).into_owned();
@@ -103,14 +104,14 @@ pub(crate) fn build(
     make_plan: MakePlan<'_>,
 ) -> anyhow::Result<(ExitCode, BuildRecord)> {
     let started = Timestamp::now();
-    host_hooks(hooks, "host-pre")?;
+    host_hooks(hooks, "host-pre", &[])?;
     let mut draft = Draft::default();
     let plan = make_plan(session, request, &mut draft);
     if let Err(error) = &plan
         && (error.class == Class::Request || (draft.source.is_none() && output.out.is_none()))
     {
         let record = without_results(session, request, hooks, error, draft, started)?;
-        host_hooks(hooks, "host-post")?;
+        host_hooks(hooks, "host-post", &[("ARCHMILL_STATUS", record.outcome.status.as_str().as_ref())])?;
         return Ok((tell(&record, output.json, None)?, record));
     }
     let (name, version) = match &draft.source {
@@ -118,7 +119,7 @@ pub(crate) fn build(
         None => (short_name(&request.source), None),
     };
     let header = header(request, plan.as_ref().ok(), &name, version.clone(), started);
-    let out = out_folder(output.out.as_deref(), &name, version.as_deref(), request.arch.debian)?;
+    let out = out_folder(request, output.out.as_deref(), &name, version.as_deref())?;
     let log_path =
         out.join(format!("{name}_{}_{}.build", file_version(version.as_deref()), request.arch.debian));
     let file =
@@ -133,7 +134,9 @@ pub(crate) fn build(
         Err(error) => failed(session, request, None, error, &mut progress)?,
     };
     terminal.event(Event::Results(&out));
-    let after = host_hooks(hooks, "host-post");
+    let known =
+        [("ARCHMILL_STATUS", record.outcome.status.as_str().as_ref()), ("ARCHMILL_RESULTS", out.as_os_str())];
+    let after = host_hooks(hooks, "host-post", &known);
     let code = tell(&record, output.json, Some(&log_path))?;
     // What failed first is what counts.
     match after {
@@ -324,13 +327,27 @@ fn file_version(version: Option<&str>) -> String {
     version.split_once(':').map_or(version, |(_, rest)| rest).to_owned()
 }
 
+/// Where results go unless it is said: a folder in this one; beside the source tree where this one is in it, since
+/// whatever is in the tree becomes part of the source.
+pub(crate) fn results_beside(source: &str) -> PathBuf {
+    let tree = Path::new(source);
+    let (Ok(tree), Ok(here)) = (fs::canonicalize(tree), fs::canonicalize(".")) else { return PathBuf::new() };
+    match tree.parent() {
+        Some(parent) if tree.is_dir() && here.starts_with(&tree) => parent.to_owned(),
+        _ => PathBuf::new(),
+    }
+}
+
 fn out_folder(
+    request: &Request,
     given: Option<&Path>,
     name: &str,
     version: Option<&str>,
-    arch: &str,
 ) -> anyhow::Result<PathBuf> {
-    let default = || PathBuf::from(format!("{name}_{}_{arch}", file_version(version)));
+    let default = || {
+        let folder = format!("{name}_{}_{}", file_version(version), request.arch.debian);
+        results_beside(&request.source).join(folder)
+    };
     let folder = given.map_or_else(default, Path::to_owned);
     fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make the folder for results, {}", folder.display()))?;
@@ -355,10 +372,14 @@ fn hooks(given: &[String]) -> anyhow::Result<Hooks> {
 }
 
 /// What they print goes to standard error, as standard output is for the log or the record.
-fn host_hooks(hooks: &Hooks, phase: &str) -> anyhow::Result<()> {
+fn host_hooks(hooks: &Hooks, phase: &str, environment: &[(&str, &OsStr)]) -> anyhow::Result<()> {
     for command in hooks.of(phase) {
         let stderr = rustix::stdio::stderr().try_clone_to_owned()?;
-        let status = std::process::Command::new("sh").args(["-c", command]).stdout(stderr).status()?;
+        let status = std::process::Command::new("sh")
+            .args(["-c", command])
+            .envs(environment.iter().copied())
+            .stdout(stderr)
+            .status()?;
         if !status.success() {
             return Err(
                 JobError::new(Phase::Hook, format!("the {phase} hook {command:?} failed: {status}")).into()

@@ -1,10 +1,10 @@
 //! `archmill debug`
 
 use anyhow::{Context as _, bail};
-use archmill_build::classify::ExitCode;
 use archmill_build::job::{self, Kept, Session};
-use archmill_sandbox::{Status, cleanup::WorkFolder};
+use archmill_sandbox::cleanup::WorkFolder;
 
+use super::End;
 use crate::cli::DebugArgs;
 use crate::setup;
 use crate::ui::Terminal;
@@ -13,13 +13,13 @@ use crate::ui::Terminal;
 const SOCKET: &str = "/tmp/archmill-gdb";
 
 /// A shell, or a command, in the root that the last failed build left.
-pub(crate) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &DebugArgs) -> anyhow::Result<End> {
     let setup = setup::named_inputs(&args.places, "")?;
     let terminal = Terminal::new(true, true);
     let session = Session::open(setup, &terminal, setup::canceller())?;
     let arch = args.arch.as_deref().map(|name| setup::architecture(Some(name))).transpose()?;
-    let (kept, folder) = Kept::last(&session, args.source.as_deref(), arch.map(|arch| arch.debian))
-        .map_err(anyhow::Error::msg)?;
+    let (kept, folder) =
+        Kept::last(&session, args.source.as_deref(), arch.map(|arch| arch.debian)).map_err(setup::Mistake)?;
     setup::terminal_for("debug", &args.command)?;
     if (args.strace || args.gdb) && !kept.emulated() {
         bail!(
@@ -46,11 +46,7 @@ pub(crate) fn run(args: &DebugArgs) -> anyhow::Result<ExitCode> {
         status
     });
     session.remove(&[work.path().to_owned()]).map_err(anyhow::Error::msg)?;
-    Ok(match status? {
-        Status::Exited(0) => ExitCode::Success,
-        Status::Cancelled => ExitCode::Cancelled,
-        _ => ExitCode::Other,
-    })
+    Ok(End::of(status?))
 }
 
 /// `traced` is the program that waits for gdb.

@@ -1,16 +1,16 @@
 //! `archmill shell`
 
 use anyhow::Context as _;
-use archmill_build::classify::ExitCode;
 use archmill_build::job::{self, Draft, Session};
-use archmill_sandbox::{Status, cleanup::WorkFolder};
+use archmill_sandbox::cleanup::WorkFolder;
 
+use super::End;
 use crate::cli::ShellArgs;
 use crate::setup;
 use crate::ui::Terminal;
 
 /// A shell where the package would be built, with its source unpacked.
-pub(crate) fn run(args: &ShellArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &ShellArgs) -> anyhow::Result<End> {
     setup::terminal_for("shell", &args.command)?;
     let (setup, config) = setup::setup(&args.archive)?;
     let request = setup::request(&args.source, &args.archive, &config)?;
@@ -36,9 +36,5 @@ pub(crate) fn run(args: &ShellArgs) -> anyhow::Result<ExitCode> {
     let status = job::interactive(&mut sandbox, &environment, &folder, args.root, &args.command);
     sandbox.finish();
     session.remove(&[work.path().to_owned()]).map_err(anyhow::Error::msg)?;
-    Ok(match status? {
-        Status::Exited(0) => ExitCode::Success,
-        Status::Cancelled => ExitCode::Cancelled,
-        _ => ExitCode::Other,
-    })
+    Ok(End::of(status?))
 }

@@ -1,6 +1,5 @@
 //! `archmill toolchain`
 
-use anyhow::bail;
 use archmill_build::classify::ExitCode;
 use archmill_build::job::Session;
 use archmill_build::toolchain::{self, Made, Order, ToolchainError};
@@ -19,7 +18,9 @@ pub(crate) fn run(args: &ToolchainArgs) -> anyhow::Result<ExitCode> {
 /// Makes a toolchain, or finds that it is there, and says which it is.
 fn build(args: &ToolchainBuildArgs) -> anyhow::Result<ExitCode> {
     if args.archive.arch.is_some() {
-        bail!("a toolchain runs on this machine; say --for and the architecture that it makes code for");
+        let message =
+            "--arch: a toolchain runs on this machine; say --for and the architecture that it makes code for";
+        return Err(setup::Mistake(message.to_owned()).into());
     }
     let (setup, config) = setup::setup(&args.archive)?;
     let common = setup::request(&args.source, &args.archive, &config)?;
@@ -28,13 +29,14 @@ fn build(args: &ToolchainBuildArgs) -> anyhow::Result<ExitCode> {
     let order = Order {
         source: args.source.clone(),
         suite: args.archive.suite.clone(),
-        arch: setup::architecture(Some(&args.target))?,
+        arch: setup::named_by("--for", Some(&args.target))?,
         jobs: args.jobs.unwrap_or(common.jobs),
         limits: setup::limits(&args.limits, &config, false)?,
     };
     let made = toolchain::make(&session, &order).map_err(|error| match error {
         // Carries its exit code.
         ToolchainError::Job(error) => anyhow::Error::new(error),
+        ToolchainError::Source(_) | ToolchainError::Native(_) => setup::Mistake(error.to_string()).into(),
         other => other.into(),
     })?;
     tell(&made, args.json)?;

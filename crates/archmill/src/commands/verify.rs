@@ -9,7 +9,7 @@ use archmill_build::job::{self, Hooks, Mode, Request, Session, plan};
 use archmill_build::record::BuildRecord;
 
 use crate::cli::VerifyArgs;
-use crate::commands::build::{Output, build};
+use crate::commands::build::{Output, build, results_beside};
 use crate::setup;
 use crate::ui::Terminal;
 
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         session: Session::open(setup, &terminal, setup::canceller())?,
         request,
         terminal: &terminal,
-        out: args.out.clone().unwrap_or_else(|| PathBuf::from("verify")),
+        out: args.out.clone().unwrap_or_else(|| results_beside(&args.source).join("verify")),
     };
     let emulated = verifier.build(Mode::Emulated, "emulated", &[])?;
     let accelerated = verifier.build(Mode::Accelerated, "accelerated", &[])?;

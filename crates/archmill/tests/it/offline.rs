@@ -166,11 +166,21 @@ fn json_is_all_that_is_on_standard_output() {
     let record: Value = serde_json::from_slice(&failed.stdout).unwrap();
     assert_eq!(record["outcome"]["class"], "request");
     let out = farm.new_out();
-    let hooks = ["--hook", "host-pre=echo before", "--hook", "host-post=echo after"];
+    let hooks = [
+        "--hook",
+        "host-pre=echo before",
+        "--hook",
+        "host-post=echo after $ARCHMILL_STATUS in $ARCHMILL_RESULTS",
+    ];
     let hooked =
         farm.run(&[&["build", "greeting", "--json", "--out", out.to_str().unwrap()][..], &hooks].concat());
     serde_json::from_slice::<Value>(&hooked.stdout).unwrap();
-    assert!(said(&hooked).contains("before\n") && said(&hooked).contains("after\n"), "{}", said(&hooked));
+    assert!(
+        said(&hooked).contains("before\n")
+            && said(&hooked).contains(&format!("after successful in {}\n", out.display())),
+        "{}",
+        said(&hooked)
+    );
 }
 
 #[test]
@@ -289,7 +299,7 @@ fn the_mirror_is_given_by_option_or_file_and_a_misspelt_key_is_refused() {
     }
     let farm = Farm::warm();
     farm.configure("mirrror = \"http://x\"\n");
-    farm.build("greeting", &[]).failed(1, &["mirrror", "did you mean `mirror`?", "farm.toml"]);
+    farm.build("greeting", &[]).failed(2, &["mirrror", "did you mean `mirror`?", "farm.toml"]);
     let empty = farm.work().join("empty.toml");
     fs::write(&empty, "").unwrap();
     let key = test_key().display().to_string();

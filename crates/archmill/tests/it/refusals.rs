@@ -51,7 +51,7 @@ fn a_record_that_is_none_is_refused() {
 fn there_is_nothing_to_debug_before_a_build_failed() {
     let tmp = tempfile::tempdir().unwrap();
     let cache = tmp.path().join("cache");
-    refused(&["debug", "dash", "--cache", cache.to_str().unwrap()], 1, &["no such failed build"]);
+    refused(&["debug", "dash", "--cache", cache.to_str().unwrap()], 2, &["no such failed build"]);
 }
 
 #[test]
@@ -65,6 +65,10 @@ fn what_is_not_there_is_refused_before_anything_is_asked_of_a_mirror() {
     build(&["dash", "--extra-package", "nowhere.deb"], &["--extra-package", "nowhere.deb"]);
     build(&["dash", "--keyring", "nowhere.gpg"], &["--keyring", "nowhere.gpg"]);
     build(&["dash", "--twin-rules", "nowhere.toml"], &["--twin-rules", "nowhere.toml"]);
+    build(&["dash", "--keyring", "/etc/passwd"], &["--keyring: cannot read the keyring /etc/passwd"]);
+    build(&["dash", "--twin-rules", "/etc/passwd"], &["--twin-rules: "]);
+    build(&["dash", "--security-mirror", "none"], &["--security-mirror: \"none\" is no URL"]);
+    build(&["dash", "--without-suite", "trixi"], &["--without-suite: trixi is no suite", "trixie-security"]);
     build(&["dash", "--qemu-suite", "trixi"], &["--qemu-suite", "did you mean trixie?"]);
     build(&["dash", "--out", "farm.toml"], &["--out farm.toml", "results need a folder"]);
     build(&["dash", "--repository", "http://x trixie main"], &["\"http://x trixie main\""]);

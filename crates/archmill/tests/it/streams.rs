@@ -68,6 +68,10 @@ fn without_a_terminal_no_shell_is_started_after_a_failure_and_that_is_said() {
     assert!(user.starts_with("/sbuild-nonexistent buildd parallel="), "{user}");
     let root = run(&[&["debug", "broken", "--root"][..], &told].concat());
     assert!(root.starts_with("/root root parallel="), "{root}");
+    for subcommand in [&["debug", "broken"][..], &["shell", "greeting", "--arch", "amd64"]] {
+        let exit = [subcommand, &["--", "sh", "-c", "exit 7"]].concat();
+        assert_eq!(farm.run(&exit).status.code(), Some(7), "{subcommand:?}");
+    }
     // replay as well.
     let out = farm.new_out();
     let record = farm.build("greeting", &[]).succeeded().folder.join("build-record.json");

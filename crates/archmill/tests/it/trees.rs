@@ -4,8 +4,11 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::farm::{Farm, sandbox};
 use crate::made::Tree;
+use crate::run::said;
 
 #[test]
 fn what_no_source_package_can_have_is_refused_by_name() {
@@ -73,7 +76,46 @@ fn a_record_for_an_unknown_architecture_is_refused() {
     let text = fs::read_to_string(&record).unwrap().replace("\"arch\": \"amd64\"", "\"arch\": \"amd65\"");
     fs::write(&record, text).unwrap();
     let output = farm.run(&["replay", record.to_str().unwrap()]);
-    let text = crate::run::said(&output);
+    let text = said(&output);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains("build record") && text.contains("amd65"), "{text}");
+}
+
+#[test]
+fn results_of_a_tree_that_is_the_folder_are_beside_it_and_it_is_replayed_while_it_is_the_same() {
+    if !sandbox("results_of_a_tree_that_is_the_folder") {
+        return;
+    }
+    let farm = Farm::warm();
+    Tree::new("inside", "true").write(&farm.work());
+    let tree = farm.work().join("inside");
+    let run = |arguments: &[&str]| farm.command(arguments).current_dir(&tree).output().unwrap();
+    let output = run(&["build", ".", "--arch", "amd64", "--quiet"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(fs::read_dir(&tree).unwrap().count(), 1, "nothing but debian");
+    let path = farm.work().join("inside_1.0_amd64/build-record.json");
+    let record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let source = &record["inputs"]["source"];
+    assert_eq!((&source["package"], &source["version"]), (&"inside".into(), &"1.0".into()));
+    assert_eq!((source["tree_sha256"].as_str().unwrap().len(), &source["dsc"]), (64, &Value::Null));
+    let out = farm.new_out();
+    let again = ["replay", path.to_str().unwrap(), "--quiet", "--out", out.to_str().unwrap()];
+    let output = run(&again);
+    assert!(output.status.success() && said(&output).contains("the same bits"), "{}", said(&output));
+    fs::write(tree.join("more"), "").unwrap();
+    let output = run(&again);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("no longer the source that was built"), "{}", said(&output));
+}
+
+#[test]
+fn a_source_that_was_built_can_be_built_from() {
+    if !sandbox("a_source_that_was_built") {
+        return;
+    }
+    let farm = Farm::warm();
+    let made = farm.build("greeting", &["--build", "source"]).succeeded();
+    assert!(made.artifacts().contains_key("greeting_1.0.orig.tar.xz"));
+    let dsc = made.folder.join("greeting_1.0-1.dsc");
+    farm.build(dsc.to_str().unwrap(), &[]).succeeded();
 }

@@ -15,7 +15,7 @@ use super::failure::failure;
 use super::plan::Plan;
 use super::roots::{Root, make_root};
 use super::session::{Request, Session};
-use super::source::Source;
+use super::source::{Source, has_ending};
 use crate::artifacts::What;
 use crate::artifacts::{self, ArtifactError};
 use crate::classify::{Phase, relevant_lines};
@@ -299,7 +299,7 @@ fn inputs(plan: Option<&Plan>, draft: &Draft, accounting: &str) -> Inputs {
     let packages =
         plan.map(|plan| plan.set.packages.iter().map(|package| package_input(plan, package)).collect());
     Inputs {
-        source: plan.map(|plan| &plan.source).or(draft.source.as_ref()).and_then(source_input),
+        source: plan.map(|plan| &plan.source).or(draft.source.as_ref()).map(source_input),
         repositories: draft.repositories.clone(),
         packages: packages.unwrap_or_default(),
         emulator: plan.and_then(|plan| plan.emulator.as_ref()).map(|chosen| chosen.emulator.clone()),
@@ -321,22 +321,22 @@ fn package_input(plan: &Plan, package: &archmill_solve::Selected) -> PackageInpu
     }
 }
 
-/// `None` for a tree, which has no files that could be named.
-fn source_input(source: &Source) -> Option<SourceInput> {
+fn source_input(source: &Source) -> SourceInput {
     let file = |file: &archmill_deb::SourceFile| SourceFile {
         name: file.name.clone(),
         size_bytes: file.size,
         sha256: file.sha256.clone(),
     };
-    let ((dsc, _), rest) = source.files.split_first()?;
-    Some(SourceInput {
+    let mut files = source.files.iter().map(|(entry, _)| file(entry));
+    SourceInput {
         package: source.record.package.clone(),
         version: source.record.version.to_string(),
-        dsc: file(dsc),
-        files: rest.iter().map(|(entry, _)| file(entry)).collect(),
+        dsc: files.next(),
+        tree_sha256: source.tree.as_ref().map(|tree| tree.sha256.clone()),
+        files: files.collect(),
         repository: source.repository,
         directory: Some(source.record.directory.clone()).filter(|directory| !directory.is_empty()),
-    })
+    }
 }
 
 fn host(accounting: &str) -> Host {
@@ -502,7 +502,12 @@ fn collect(
         }
         copy_out(session, sandbox, name, &progress.out, &mut left)?;
     }
-    let artifacts = artifacts::verify(&progress.out, changes, &list).during(Phase::Artifacts)?;
+    let mut artifacts = artifacts::verify(&progress.out, changes, &list).during(Phase::Artifacts)?;
+    for name in not_in_changes(&artifacts, &progress.out).during(Phase::Artifacts)? {
+        copy_out(session, sandbox, &name, &progress.out, &mut left)?;
+        artifacts.push(artifacts::measure(&progress.out.join(&name)).during(Phase::Artifacts)?);
+    }
+    artifacts.sort();
     progress.section(Section::Changes)?;
     progress.log(|log| log.text(&format!("\n{changes}:\n{}\n\n{text}", "-".repeat(changes.len() + 1))))?;
     if let Some(buildinfo) = list.files.iter().find(|file| file.name.ends_with(".buildinfo")) {
@@ -530,6 +535,21 @@ fn collect(
         progress.log(|log| log.text(&format!("{}\n{}", contents.control.trim_end(), contents.listing)))?;
     }
     Ok(artifacts)
+}
+
+/// Files that a .dsc among the results names and the .changes does not, as upstream's tarball for all but the first
+/// revision: an archive has it, but nobody can build from the folder without.
+fn not_in_changes(artifacts: &[Artifact], out: &Path) -> Result<Vec<String>, String> {
+    let mut missing = Vec::new();
+    for dsc in artifacts.iter().filter(|artifact| has_ending(&artifact.name, "dsc")) {
+        let text =
+            fs::read_to_string(out.join(&dsc.name)).map_err(|error| format!("{}: {error}", dsc.name))?;
+        let record =
+            archmill_deb::Dsc::parse(&text).map_err(|error| format!("{}: {error}", dsc.name))?.record;
+        let names = record.files.into_iter().map(|file| file.name);
+        missing.extend(names.filter(|name| artifacts.iter().all(|artifact| artifact.name != *name)));
+    }
+    Ok(missing)
 }
 
 /// Under another name until it is whole. A result with holes is larger outside than it was inside, so it counts against

@@ -10,6 +10,7 @@ use super::finish::Progress;
 use super::run::BUILD_USER;
 use super::session::Session;
 use crate::classify::Phase;
+use crate::record::Outcome;
 
 /// `--shell-on-failure`: where there is a terminal, and loudly not where there is none.
 pub(super) fn after_failure(
@@ -17,12 +18,22 @@ pub(super) fn after_failure(
     sandbox: &mut Sandbox,
     environment: &[(String, String)],
     folder: &Path,
+    why: &Outcome,
     progress: &mut Progress<'_>,
 ) -> Result<(), JobError> {
     if !std::io::stdin().is_terminal() {
         let text = "no shell is started for --shell-on-failure, as standard input is no terminal";
         return progress.warn(session, text.to_owned());
     }
+    let mut stderr = std::io::stderr();
+    for line in &why.relevant_lines {
+        let _ = writeln!(stderr, "  {line}");
+    }
+    let _ = writeln!(
+        stderr,
+        "{}; this is a shell where it failed, exit goes on",
+        why.message.as_deref().unwrap_or("it failed")
+    );
     interactive(sandbox, environment, folder, false, &[]).map(|_| ())
 }
 

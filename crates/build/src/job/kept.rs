@@ -110,8 +110,11 @@ impl Kept {
             }
             known.push(format!("{} for {}", kept.package, kept.arch));
         }
-        let list =
-            if known.is_empty() { "none is kept".to_owned() } else { format!("kept: {}", known.join(", ")) };
+        let list = if known.is_empty() {
+            "none is kept; a build that fails leaves its root in the cache for this".to_owned()
+        } else {
+            format!("kept: {}", known.join(", "))
+        };
         Err(format!("there is no such failed build ({list})"))
     }
 

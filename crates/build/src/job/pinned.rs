@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use archmill_archive::{Expected, OpenedSuite, PoolFile, RepoSpec, fetch_all};
 use archmill_deb::{Arch, Dsc, Release};
+use archmill_emulate::twins::AccelerationPlan;
 use archmill_sandbox::Limits;
 use archmill_solve::{Base, IndexText, Order, Universe, solve};
 
@@ -69,9 +70,8 @@ pub fn plan_of_record(
     draft: &mut Draft,
 ) -> Result<Plan, JobError> {
     let Some(recorded) = &record.inputs.source else {
-        let message = "the record names no source files (its build was of a tree, or failed before its source was known); \
-             replay needs the build of a .dsc or of a package of an archive";
-        return Err(JobError::new(Phase::FetchSource, message));
+        let message = "the record names no source: its build failed before that was known";
+        return Err(JobError::refused(Phase::FetchSource, message));
     };
     let suites: Vec<OpenedSuite> = record
         .inputs
@@ -140,7 +140,10 @@ pub fn plan_of_record(
         mode,
         personality_32,
         emulator,
-        acceleration: record.inputs.acceleration.clone().filter(|_| mode == Mode::Accelerated),
+        acceleration: (mode == Mode::Accelerated)
+            .then(|| record.inputs.acceleration.clone())
+            .flatten()
+            .map(|plan| twins_from(plan, &record.inputs.repositories, mirror)),
     })
 }
 
@@ -161,6 +164,25 @@ fn archive_uri(recorded: &str, mirror: Option<&str>) -> String {
     }
 }
 
+/// The recorded plan, with its packages from `mirror`: they are named by their whole URIs.
+fn twins_from(
+    mut plan: AccelerationPlan,
+    repositories: &[Repository],
+    mirror: Option<&str>,
+) -> AccelerationPlan {
+    let offers = plan.twins.iter_mut().map(|twin| &mut twin.offer).chain(&mut plan.libraries);
+    for offer in offers {
+        let recorded = repositories.iter().find_map(|repository| {
+            let path = offer.filename.strip_prefix(repository.uri.as_str())?.strip_prefix('/')?;
+            Some(format!("{}/{path}", archive_uri(&repository.uri, mirror)))
+        });
+        if let Some(filename) = recorded {
+            offer.filename = filename;
+        }
+    }
+    plan
+}
+
 fn source(
     session: &Session<'_>,
     request: &Request,
@@ -168,34 +190,35 @@ fn source(
     suites: &[OpenedSuite],
 ) -> Result<Source, JobError> {
     let place = recorded.repository.and_then(|number| suites.get(number)).zip(recorded.directory.as_ref());
-    let source = if let Some((suite, directory)) = place {
+    let source = if let (Some((suite, directory)), Some(recorded_dsc)) = (place, &recorded.dsc) {
         let base = format!("{}/{directory}", suite.spec.uri);
-        let dsc = pool_file(&base, &recorded.dsc);
+        let dsc = pool_file(&base, recorded_dsc);
         session.step(&format!("source {} {} of the record", recorded.package, recorded.version));
         let path = fetch(session, "downloading the .dsc", &[dsc], Phase::FetchSource)?.remove(0);
         let text = std::fs::read_to_string(&path).during(Phase::FetchSource)?;
         let mut record = Dsc::parse(&text)
-            .map_err(|error| format!("{}: {error}", recorded.dsc.name))
+            .map_err(|error| format!("{}: {error}", recorded_dsc.name))
             .during(Phase::FetchSource)?
             .record;
         record.directory.clone_from(directory);
         record.files.push(archmill_deb::SourceFile {
-            name: recorded.dsc.name.clone(),
-            size: recorded.dsc.size_bytes,
-            sha256: recorded.dsc.sha256.clone(),
+            name: recorded_dsc.name.clone(),
+            size: recorded_dsc.size_bytes,
+            sha256: recorded_dsc.sha256.clone(),
         });
         Source::fetch(session, record, &base, recorded.repository)?
     } else {
         Source::get(session, &request.source, &[])?
     };
     let had = source.files.iter().map(|(file, _)| (&file.name, &file.sha256));
-    let wanted = std::iter::once(&recorded.dsc).chain(&recorded.files).map(|file| (&file.name, &file.sha256));
+    let wanted = recorded.dsc.iter().chain(&recorded.files).map(|file| (&file.name, &file.sha256));
     let (mut had, mut wanted): (Vec<_>, Vec<_>) = (had.collect(), wanted.collect());
     had.sort();
     wanted.sort();
-    if had != wanted {
+    let tree = source.tree.as_ref().map(|tree| &tree.sha256);
+    if had != wanted || tree != recorded.tree_sha256.as_ref() {
         let message = format!("{} is no longer the source that was built: its files differ", request.source);
-        return Err(JobError::new(Phase::FetchSource, message));
+        return Err(JobError::refused(Phase::FetchSource, message));
     }
     Ok(source)
 }
@@ -287,6 +310,8 @@ fn same_packages(found: &[archmill_solve::Selected], recorded: &[PackageInput]) 
 
 #[cfg(test)]
 mod tests {
+    use archmill_emulate::twins::Offer;
+
     use super::*;
 
     #[test]
@@ -304,5 +329,50 @@ mod tests {
         let packages = [package("login", true), package("debhelper", false), package("apt", true)];
         let expected = Base { packages: vec!["login".to_owned(), "apt".to_owned()], ..Base::default() };
         assert_eq!(recorded_base(&packages), expected);
+    }
+
+    #[test]
+    fn twins_come_from_the_given_mirror_too() {
+        let offer = |filename: &str| Offer {
+            name: "libx".to_owned(),
+            version: "1".to_owned(),
+            arch: "amd64".to_owned(),
+            source: "x".to_owned(),
+            source_version: "1".to_owned(),
+            depends: String::new(),
+            built_using: String::new(),
+            filename: filename.to_owned(),
+            size: 1,
+            sha256: String::new(),
+            index: 0,
+            folder: None,
+        };
+        let repository = |uri: &str| Repository {
+            uri: uri.to_owned(),
+            suite: "s".to_owned(),
+            inrelease_sha256: None,
+            date: None,
+        };
+        let repositories = [repository("http://a/debian"), repository("http://a/debian-security")];
+        let plan = AccelerationPlan {
+            libraries: [
+                "http://a/debian/pool/x.deb",
+                "http://a/debian-security/pool/y.deb",
+                "http://b/pool/z.deb",
+                "",
+            ]
+            .map(offer)
+            .to_vec(),
+            ..AccelerationPlan::default()
+        };
+        let from = |mirror| {
+            let plan = twins_from(plan.clone(), &repositories, mirror);
+            plan.libraries.into_iter().map(|offer| offer.filename).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            from(Some("http://m/d/")),
+            ["http://m/d/pool/x.deb", "http://m/d-security/pool/y.deb", "http://b/pool/z.deb", ""]
+        );
+        assert_eq!(from(None)[1], "http://a/debian-security/pool/y.deb");
     }
 }

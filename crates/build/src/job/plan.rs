@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use archmill_archive::{OpenedSuite, Suite, repositories_for};
+use archmill_archive::{OpenedSuite, Suite};
 use archmill_deb::control::stanzas;
 use archmill_deb::deb::DebReader;
 use archmill_deb::{Arch, Relations};
@@ -76,7 +76,7 @@ pub struct Plan {
 
 /// Refuses what can be seen to be a mistake before anything is fetched or made.
 pub fn check(setup: &Setup, request: &Request) -> Result<(), JobError> {
-    repositories_for(&request.suite, &setup.mirror, &setup.repositories).refused(Phase::Indexes)?;
+    setup.repositories(&request.suite).refused(Phase::Indexes)?;
     if let Some(suite) = &setup.qemu_suite {
         Suite::find(suite).map_err(|error| format!("--qemu-suite: {error}")).refused(Phase::Host)?;
     }
@@ -94,8 +94,7 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
     let setup = &session.setup;
     check(setup, request)?;
     let local = local_texts(setup)?;
-    let specs =
-        repositories_for(&request.suite, &setup.mirror, &setup.repositories).refused(Phase::Indexes)?;
+    let specs = setup.repositories(&request.suite).refused(Phase::Indexes)?;
     draft.phases.begin(Phase::Indexes);
     session.step(&format!("reading package indexes of {}", request.suite));
     let archives = session.archives()?;
@@ -194,7 +193,7 @@ pub(super) fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bo
                 "this machine ({}) cannot run programs of {} natively; leave --mode out, or say --mode emulated",
                 session.host.machine, request.arch.debian
             );
-            Err(JobError::new(Phase::Host, message))
+            Err(JobError::refused(Phase::Host, message))
         }
         (Some(Mode::Emulated | Mode::Accelerated), Execution::Native { .. })
             if request.arch.machine == session.host.machine =>
@@ -212,7 +211,7 @@ pub(super) fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bo
             Ok((Mode::Accelerated, false))
         }
         (Some(Mode::Accelerated), _) => {
-            Err(JobError::new(Phase::Host, "twins are for x86-64 machines; say --mode emulated"))
+            Err(JobError::refused(Phase::Host, "twins are for x86-64 machines; say --mode emulated"))
         }
         _ => Ok((Mode::Emulated, false)),
     }

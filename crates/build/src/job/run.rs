@@ -23,6 +23,7 @@ use super::unpack::unpack_source;
 use crate::classify::Phase;
 use crate::command::{CommandInput, PATH, command_line, dpkg_buildpackage};
 use crate::log::Section;
+use crate::record::Outcome;
 use crate::report::Event;
 
 /// Name and id of the user that builds; the id is that of Debian's build machines.
@@ -285,7 +286,11 @@ fn build_in(
     };
     let in_vain = finished.as_ref().map_or(true, |finished| !finished.successful);
     if in_vain && progress.shell_on_failure && exit.status != Status::Cancelled {
-        interactive::after_failure(session, &mut sandbox, &command.env, &folder, progress)?;
+        let why = match &finished {
+            Ok(finished) => finished.outcome.clone(),
+            Err(error) => Outcome::failure(error.phase, error.class, error.message.as_str()),
+        };
+        interactive::after_failure(session, &mut sandbox, &command.env, &folder, &why, progress)?;
     }
     if failed && exit.status != Status::Cancelled {
         let kept = Kept::new(request, plan, root, &command, &tail);
@@ -368,7 +373,10 @@ fn run_hooks(
             Status::Cancelled => return Err(JobError::cancelled(Phase::Hook)),
             status => {
                 let message = format!("the {phase} hook {hook:?} failed: {status}");
-                progress.log(|log| log.error(&message))?;
+                // Of a build that failed before this is but a warning, and told as one.
+                if phase != "failed" {
+                    progress.log(|log| log.error(&message))?;
+                }
                 return Err(JobError::new(Phase::Hook, message));
             }
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use archmill_archive::{Archives, Fetcher, Keyring, Mirror, Progress, RepoSpec};
+use archmill_archive::{Archives, Fetcher, Keyring, Mirror, Progress, RepoSpec, repositories_for};
 use archmill_emulate::{Architecture, HostCpu};
 use archmill_sandbox::{Canceller, IdMap, cleanup, run_task, run_task_until};
 use jiff::Timestamp;
@@ -31,6 +31,8 @@ pub struct Setup {
     pub keyring: Option<PathBuf>,
     /// Further repositories.
     pub repositories: Vec<RepoSpec>,
+    /// Suites that are left out, such as `trixie-security`.
+    pub without_suites: Vec<String>,
     /// Packages that win over those of repositories.
     pub extra_packages: Vec<PathBuf>,
     /// Accept expired metadata.
@@ -45,6 +47,24 @@ pub struct Setup {
     pub twin_rules: Vec<PathBuf>,
     /// Packages that get no twin.
     pub without_twins: Vec<String>,
+}
+
+impl Setup {
+    /// The repositories of a build for `suite`.
+    pub fn repositories(&self, suite: &str) -> Result<Vec<RepoSpec>, String> {
+        let all =
+            repositories_for(suite, &self.mirror, &self.repositories).map_err(|error| error.to_string())?;
+        for name in &self.without_suites {
+            if all.iter().all(|spec| spec.suite != *name) {
+                let known: Vec<&str> = all.iter().map(|spec| spec.suite.as_str()).collect();
+                return Err(format!(
+                    "--without-suite: {name} is no suite of this build, which has {}",
+                    known.join(", ")
+                ));
+            }
+        }
+        Ok(all.into_iter().filter(|spec| !self.without_suites.contains(&spec.suite)).collect())
+    }
 }
 
 /// What is to be built, and how.

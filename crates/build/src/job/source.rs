@@ -1,11 +1,14 @@
 //! What is built: looked up in the archive, or read from a .dsc or a tree.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use archmill_archive::{Conditional, Expected, OpenedSuite, PoolFile, fetch_all};
 use archmill_deb::control::{stanzas, without_comments};
 use archmill_deb::{Dsc, Relations, SourceFile, SourceRecord, Version, nearest};
+use sha2::{Digest as _, Sha256};
 
 use super::error::{During as _, JobError};
 use super::session::Session;
@@ -20,9 +23,18 @@ pub struct Source {
     /// Its files with where each is; the .dsc first. None for a tree.
     pub files: Vec<(SourceFile, PathBuf)>,
     /// The tree, if that is what was given.
-    pub tree: Option<PathBuf>,
+    pub tree: Option<Tree>,
     /// Number of the repository it came from.
     pub repository: Option<usize>,
+}
+
+/// A source tree.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What tells whether it is still the same: see [`hash`].
+    pub sha256: String,
 }
 
 const DSC_LIMIT: u64 = 16 << 20;
@@ -103,6 +115,44 @@ fn only_files_and_folders(folder: &Path, but: &[&str]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// SHA-256 over a line for each file and link of a tree in the order of their paths: kind, whether it can be executed,
+/// hash of the content or target, path. Folders named in `but`, of the topmost level, do not count.
+fn hash(tree: &Path, but: &[&str]) -> Result<String, String> {
+    let mut lines = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let full = tree.join(&folder);
+        let failed = |error: std::io::Error| format!("cannot read {}: {error}", full.display());
+        for entry in fs::read_dir(&full).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let metadata = entry.metadata().map_err(failed)?;
+            let path = folder.join(entry.file_name());
+            if metadata.is_dir() {
+                if folder != Path::new("") || !but.iter().any(|name| entry.file_name() == *name) {
+                    folders.push(path);
+                }
+            } else if metadata.is_symlink() {
+                let target = fs::read_link(entry.path()).map_err(failed)?;
+                let sha256 = hex::encode(Sha256::digest(target.as_os_str().as_bytes()));
+                lines.push((path, format!("link {sha256}")));
+            } else {
+                let measured = crate::artifacts::measure(&entry.path()).map_err(|error| error.to_string())?;
+                let kind = if metadata.mode() & 0o100 == 0 { "file" } else { "program" };
+                lines.push((path, format!("{kind} {}", measured.sha256)));
+            }
+        }
+    }
+    lines.sort();
+    let mut sum = Sha256::new();
+    for (path, line) in lines {
+        sum.update(line.as_bytes());
+        sum.update(b" ");
+        sum.update(path.as_os_str().as_bytes());
+        sum.update(b"\0");
+    }
+    Ok(hex::encode(sum.finalize()))
 }
 
 /// Folders that are no part of a source.
@@ -264,8 +314,9 @@ impl Source {
         let record = tree_record(&changelog, &control)
             .map_err(|error| format!("{}: {error}", tree.display()))
             .refused(Phase::FetchSource)?;
-        let tree = fs::canonicalize(tree).during(Phase::FetchSource)?;
-        Ok(Self { record, files: Vec::new(), tree: Some(tree), repository: None })
+        let path = fs::canonicalize(tree).during(Phase::FetchSource)?;
+        let sha256 = hash(&path, &VERSION_CONTROL).during(Phase::FetchSource)?;
+        Ok(Self { record, files: Vec::new(), tree: Some(Tree { path, sha256 }), repository: None })
     }
 }
 
@@ -287,7 +338,7 @@ fn own_entry(name: &str, content: &[u8]) -> SourceFile {
     SourceFile { name: name.to_owned(), size: content.len() as u64, sha256 }
 }
 
-fn has_ending(name: &str, ending: &str) -> bool {
+pub(super) fn has_ending(name: &str, ending: &str) -> bool {
     Path::new(name).extension().is_some_and(|found| found == ending)
 }
 
@@ -426,6 +477,34 @@ mod tests {
         assert_eq!(checked(), Ok(()));
         socket(&tmp.path().join("sub/socket"));
         assert!(checked().unwrap_err().contains("sub/socket is a FIFO, a socket"));
+    }
+
+    #[test]
+    fn the_hash_of_a_tree_changes_with_whatever_is_built_from_it() {
+        let tmp = tempfile::tempdir().unwrap();
+        let hashed = || hash(tmp.path(), &VERSION_CONTROL).unwrap();
+        for folder in [".git", "sub"] {
+            fs::create_dir(tmp.path().join(folder)).unwrap();
+        }
+        let file = tmp.path().join("sub/file");
+        fs::write(&file, "one").unwrap();
+        let first = hashed();
+        fs::write(tmp.path().join(".git/index"), "x").unwrap();
+        assert_eq!(hashed(), first);
+        let mut seen = vec![first];
+        let mut changed = || {
+            let now = hashed();
+            assert!(!seen.contains(&now));
+            seen.push(now);
+        };
+        fs::write(&file, "two").unwrap();
+        changed();
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        changed();
+        fs::rename(&file, tmp.path().join("file")).unwrap();
+        changed();
+        std::os::unix::fs::symlink("file", tmp.path().join("link")).unwrap();
+        changed();
     }
 
     #[test]

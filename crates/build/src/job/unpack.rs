@@ -26,7 +26,7 @@ pub fn unpack_source(
 ) -> Result<(PathBuf, Exit), JobError> {
     let source = &plan.source;
     let folder = Path::new(BUILD_FOLDER).join(source.folder_name());
-    if let Some(tree) = &source.tree {
+    if let Some(tree) = source.tree.as_ref().map(|tree| &tree.path) {
         session.step(&format!("copying {}", tree.display()));
         let argv = bring_tree(tree, source, &folder, sandbox)?;
         let exit = unpack_with(sandbox, request, plan, argv, output)?;

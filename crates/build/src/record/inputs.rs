@@ -32,9 +32,13 @@ pub struct SourceInput {
     pub package: String,
     /// Version, with epoch.
     pub version: String,
-    /// The .dsc.
-    pub dsc: SourceFile,
-    /// The files that it names.
+    /// The .dsc; `None` for a source tree.
+    #[serde(default)]
+    pub dsc: Option<SourceFile>,
+    /// Hash of a source tree: SHA-256 over a line for each of its files and links, in the order of their paths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree_sha256: Option<String>,
+    /// The files that the .dsc names.
     #[serde(default)]
     pub files: Vec<SourceFile>,
     /// The repository that it came from, as an index into [`Inputs::repositories`]; `None` for local files.

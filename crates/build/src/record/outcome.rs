@@ -76,6 +76,17 @@ pub enum Status {
     Cancelled,
 }
 
+impl Status {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Successful => "successful",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// What a phase took. Phases follow each other: each begins when the one before it has ended. Hooks are no phase, and what
 /// is downloaded later than it is planned (twins) counts for the phase that needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

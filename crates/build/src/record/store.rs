@@ -66,7 +66,7 @@ pub fn parse(text: &str, name: &str) -> Result<BuildRecord, RecordError> {
     check_hashes(&serde_json::from_str(text).map_err(malformed)?).map_err(edited)?;
     let record: BuildRecord = serde_json::from_str(text).map_err(malformed)?;
     if let Some(source) = &record.inputs.source {
-        let mut files = std::iter::once(&source.dsc).chain(&source.files);
+        let mut files = source.dsc.iter().chain(&source.files);
         if let Some(file) = files.find(|file| !archmill_deb::is_plain_name(&file.name)) {
             return Err(edited(format!("{:?} is not the name of a file of a source package", file.name)));
         }

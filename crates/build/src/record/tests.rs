@@ -6,6 +6,18 @@ fn sha256(digit: char) -> String {
     digit.to_string().repeat(64)
 }
 
+fn source() -> SourceInput {
+    SourceInput {
+        package: "dash".to_owned(),
+        version: "0.5.12-12".to_owned(),
+        dsc: Some(SourceFile { name: "dash_0.5.12-12.dsc".into(), size_bytes: 1957, sha256: sha256('b') }),
+        tree_sha256: None,
+        files: vec![],
+        repository: Some(0),
+        directory: Some("pool/main/d/dash".to_owned()),
+    }
+}
+
 fn record() -> BuildRecord {
     let package = |name: &str, version: &str, arch: &str| PackageInput {
         name: name.to_owned(),
@@ -37,14 +49,7 @@ fn record() -> BuildRecord {
         },
         inputs: Inputs {
             acceleration: None,
-            source: Some(SourceInput {
-                package: "dash".to_owned(),
-                version: "0.5.12-12".to_owned(),
-                dsc: SourceFile { name: "dash_0.5.12-12.dsc".into(), size_bytes: 1957, sha256: sha256('b') },
-                files: vec![],
-                repository: Some(0),
-                directory: Some("pool/main/d/dash".to_owned()),
-            }),
+            source: Some(source()),
             repositories: vec![Repository {
                 uri: "http://deb.example.org/debian".to_owned(),
                 suite: "trixie".to_owned(),

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use archmill_archive::{Expected, OpenedSuite, PoolFile, fetch_all, repositories_for};
+use archmill_archive::{Expected, OpenedSuite, PoolFile, fetch_all};
 use archmill_deb::control::stanzas;
 use archmill_deb::deb::{DebError, DebReader};
 use archmill_deb::members::Bounds;
@@ -108,8 +108,7 @@ impl Target {
 fn open(session: &Session<'_>, suite: &str, arch: &Architecture) -> Result<Vec<OpenedSuite>, ToolchainError> {
     let during = |error: &dyn std::fmt::Display| JobError::new(Phase::Indexes, error);
     let setup = &session.setup;
-    let specs =
-        repositories_for(suite, &setup.mirror, &setup.repositories).map_err(|error| during(&error))?;
+    let specs = setup.repositories(suite).map_err(|error| during(&error))?;
     let archives = session.archives()?;
     let mut suites = Vec::new();
     for spec in &specs {
