@@ -12,7 +12,7 @@ use super::pace::SLOWEST;
 pub enum FetchError {
     /// The mirror has it not.
     #[error(
-        "{url} is not there (404); if that is a mirror, it may be incomplete: try another with --mirror or --security-mirror"
+        "{url} is not on the mirror (404); it may be incomplete: try another with --mirror, or --security-mirror for security suites"
     )]
     NotFound {
         /// Where it was looked for.
