@@ -86,26 +86,49 @@ impl<R: Read> Read for Measured<R> {
 fn look(content: &mut impl Read, elf_machine: u16, triplet: &str) -> io::Result<Option<What>> {
     let mut start = Vec::new();
     content.take(64).read_to_end(&mut start)?;
-    if start.starts_with(b"\x7fELF") && start.get(18..20) == Some(&elf_machine.to_le_bytes()) {
-        return Ok(Some(What::HostProgram));
-    }
     let packed = start.starts_with(&[0x1f, 0x8b]);
     let all = io::Cursor::new(start).chain(content);
     if packed {
         let mut text = flate2::read::MultiGzDecoder::new(all).take(MOST_DECOMPRESSED);
         // What cannot be decompressed is looked at as far as it can.
-        return Ok(mentions(&mut text, triplet).0);
+        return Ok(seen(&mut text, elf_machine, triplet).0);
     }
-    let (what, end) = mentions(all, triplet);
+    let (what, end) = seen(all, elf_machine, triplet);
     end.map(|()| what)
 }
 
-/// What a text mentions, and how reading it ended.
-fn mentions(mut text: impl Read, triplet: &str) -> (Option<What>, io::Result<()>) {
+/// Whether this is the beginning of a program, a library or an object file for the machine.
+fn is_program(start: &[u8], elf_machine: u16) -> bool {
+    start.starts_with(ELF) && start.get(18..20) == Some(&elf_machine.to_le_bytes())
+}
+
+const ELF: &[u8] = b"\x7fELF";
+/// Bytes of an ELF file that tell its machine.
+const ELF_START: usize = 20;
+/// What an ar archive, as a static library is one, begins with, and what comes right before an ELF file in it.
+const AR: &[u8] = b"!<arch>\n";
+const AR_ELF: &[u8] = b"`\n\x7fELF";
+
+/// What is in a content, and how reading it ended.
+fn seen(mut text: impl Read, elf_machine: u16, triplet: &str) -> (Option<What>, io::Result<()>) {
+    let mut start = Vec::new();
+    if let Err(error) = text.by_ref().take(ELF_START as u64).read_to_end(&mut start) {
+        return (None, Err(error));
+    }
+    if is_program(&start, elf_machine) {
+        return (Some(What::HostProgram), Ok(()));
+    }
+    let machine = start.starts_with(AR).then_some(elf_machine);
+    mentions(io::Cursor::new(start).chain(text), machine, triplet)
+}
+
+/// What a text mentions; with a machine also whether it is an ar archive with object files for that.
+fn mentions(mut text: impl Read, elf_machine: Option<u16>, triplet: &str) -> (Option<What>, io::Result<()>) {
+    let member = memchr::memmem::Finder::new(AR_ELF);
     let prefix = memchr::memmem::Finder::new(archmill_dispatch::PREFIX);
     let triplet = memchr::memmem::Finder::new(triplet);
     // What a word could begin with is kept before what is read next.
-    let kept = prefix.needle().len().max(triplet.needle().len());
+    let kept = prefix.needle().len().max(triplet.needle().len()).max(AR_ELF.len() + ELF_START);
     let mut buffer = vec![0; kept + (1 << 16)];
     let (mut filled, mut what) = (0, None);
     loop {
@@ -114,6 +137,13 @@ fn mentions(mut text: impl Read, triplet: &str) -> (Option<What>, io::Result<()>
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return (what, Err(error)),
+        }
+        if let Some(machine) = elf_machine {
+            let elf = AR_ELF.len() - ELF.len();
+            let mut members = member.find_iter(&buffer[..filled]);
+            if members.any(|at| is_program(&buffer[at + elf..filled], machine)) {
+                return (Some(What::HostProgram), Ok(()));
+            }
         }
         if prefix.find(&buffer[..filled]).is_some() {
             return (Some(What::Prefix), Ok(()));
@@ -177,6 +207,36 @@ mod tests {
         io::Write::write_all(&mut packed, b"in /dev/.twins").unwrap();
         assert_eq!(look(&packed.finish().unwrap()), Some(What::Prefix));
         assert_eq!(look(b"nothing"), None);
+    }
+
+    #[test]
+    fn object_files_for_this_machine_are_found_in_static_libraries_and_compressed_files() {
+        let look = |bytes: &[u8]| look(&mut &*bytes, 62, "x86_64-linux-gnu").unwrap();
+        let object = |machine: u8| {
+            [&b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x01\0"[..], &[machine, 0], &[0; 100]].concat()
+        };
+        let library = |members: &[Vec<u8>]| {
+            let mut library = b"!<arch>\n".to_vec();
+            for member in members {
+                library.extend(format!("{:<48}{:<10}`\n", "a.o/", member.len()).bytes());
+                library.extend(member);
+            }
+            library
+        };
+        for before in [0, 1, 500, 540, 545, 546, 547, 600] {
+            let members = |machine| {
+                let mut members = vec![object(183); before];
+                members.push(object(machine));
+                library(&members)
+            };
+            assert_eq!(look(&members(62)), Some(What::HostProgram), "{before}");
+            assert_eq!(look(&members(183)), None, "{before}");
+        }
+        // Not at the beginning of a member, it is data.
+        assert_eq!(look(&library(&[[b"data ".to_vec(), object(62)].concat()])), None);
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        io::Write::write_all(&mut packed, &object(62)).unwrap();
+        assert_eq!(look(&packed.finish().unwrap()), Some(What::HostProgram));
     }
 
     #[test]
