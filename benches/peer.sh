@@ -2,10 +2,12 @@
 # archmill beside mmdebstrap, apt-get build-dep and dpkg-buildpackage: the same packages, already downloaded, the same
 # QEMU and CPU model. Prints wall and CPU seconds of each and the ratios. Run as root.
 #
-# Usage: benches/peer.sh ARCH PACKAGE [SUITE]
+# Usage: benches/peer.sh ARCH PACKAGE [SUITE [OPTION...]]
+#   OPTION: of archmill's, such as --without-suite trixie-security where a mirror is out of step
 #   ARCHMILL=path of the program, default target/release/archmill    RUNS=builds of each kind (2; 0: roots only)
 set -euo pipefail
 arch=${1:?architecture} package=${2:?package} suite=${3:-trixie}
+options=("${@:4}")
 archmill=$(realpath "${ARCHMILL:-target/release/archmill}")
 [ "$(id -u)" = 0 ] || { echo "must be root" >&2; exit 1; }
 command -v mmdebstrap >/dev/null || apt-get install -y -q mmdebstrap >/dev/null
@@ -38,7 +40,7 @@ ratio() { awk "BEGIN { printf \"%.2f\", $1 / $2 }"; }
 
 echo "downloading, and finding out which packages"
 # A hook ends this one before the build; its record names all packages.
-"$archmill" build "$package" --arch "$arch" --suite "$suite" --quiet --out "$work/result" --hook setup=false 2>>"$work/log" || true
+"$archmill" build "$package" --arch "$arch" --suite "$suite" "${options[@]}" --quiet --out "$work/result" --hook setup=false 2>>"$work/log" || true
 record=$work/result/build-record.json
 get() { python3 -c 'import json,sys; r=json.load(open(sys.argv[1])); print(eval(sys.argv[2]) or "")' "$record" "$1"; }
 
@@ -47,15 +49,15 @@ mkdir "$work/cache"
 cp -al "$cache/pool" "$cache/lists" "$work/cache/"
 qemu=$(get '(r["inputs"]["emulator"] or {}).get("deb",{}).get("sha256")')
 measured ours_root env ARCHMILL_CACHE="$work/cache" \
-    "$archmill" shell "$package" --arch "$arch" --suite "$suite" --no-source -- true
+    "$archmill" shell "$package" --arch "$arch" --suite "$suite" "${options[@]}" --no-source -- true
 # Build dependencies away again: their layers are those that stand on another.
 grep -l '"parent": "' "$work"/cache/layers/*/layer.json | while read -r layer; do rm -rf "${layer%/*}"; done
 measured ours_deps env ARCHMILL_CACHE="$work/cache" \
-    "$archmill" shell "$package" --arch "$arch" --suite "$suite" --no-source -- true
+    "$archmill" shell "$package" --arch "$arch" --suite "$suite" "${options[@]}" --no-source -- true
 # Once unmeasured: the source is unpacked and kept.
-ARCHMILL_CACHE="$work/cache" "$archmill" shell "$package" --arch "$arch" --suite "$suite" -- true 2>>"$work/log"
+ARCHMILL_CACHE="$work/cache" "$archmill" shell "$package" --arch "$arch" --suite "$suite" "${options[@]}" -- true 2>>"$work/log"
 measured ours_warm env ARCHMILL_CACHE="$work/cache" \
-    "$archmill" shell "$package" --arch "$arch" --suite "$suite" -- true
+    "$archmill" shell "$package" --arch "$arch" --suite "$suite" "${options[@]}" -- true
 
 # The peer.
 model=$(get '(r["inputs"]["emulator"] or {}).get("cpu_model")')
@@ -124,7 +126,7 @@ for _ in $(seq "${RUNS:-2}"); do
         measured peer_build as_buildd "cd tree && DEB_BUILD_OPTIONS=parallel=$(nproc) dpkg-buildpackage -us -uc $(get '{"any":"-B","full":"-b","all":"-A"}[r["request"]["build_type"]]')"
         echo "$peer_build_cpu" >"$work/peer_build"
     } &
-    ARCHMILL_CACHE="$work/cache" "$archmill" build "$package" --arch "$arch" --suite "$suite" --quiet --out "$work/result" >>"$work/ours.log" 2>&1
+    ARCHMILL_CACHE="$work/cache" "$archmill" build "$package" --arch "$arch" --suite "$suite" "${options[@]}" --quiet --out "$work/result" >>"$work/ours.log" 2>&1
     wait $!
     peers+=("$(<"$work/peer_build")")
     ours+=("$(phase "$record" build)")

@@ -292,6 +292,9 @@ pub(crate) struct ReplayArgs {
     /// Debian mirror [default: that of the record, if it still answers]
     #[arg(long, value_name = "URL")]
     pub(crate) mirror: Option<String>,
+    /// Mirror of the security suites [default: found beside the other]
+    #[arg(long, value_name = "URL", requires = "mirror")]
+    pub(crate) security_mirror: Option<String>,
     #[command(flatten)]
     pub(crate) places: PlaceArgs,
     /// Print the new build record to standard output

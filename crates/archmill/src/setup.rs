@@ -88,14 +88,7 @@ pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
     for text in &args.repositories {
         repositories.extend(repository(text).context(WrongOption("--repository"))?);
     }
-    for (option, url) in [("--mirror", &mirror.archive), ("--security-mirror", &mirror.security)] {
-        if !["http://", "https://", "file://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(Mistake(format!(
-                "{option}: {url:?} is no URL; it begins with http://, https:// or file://"
-            ))
-            .into());
-        }
-    }
+    check_urls(&mirror)?;
     if let Some(path) = &args.keyring {
         Keyring::open(path).map_err(|error| Mistake(format!("--keyring: {error}")))?;
     }
@@ -123,11 +116,32 @@ pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
     Ok((setup, config))
 }
 
+/// A mirror in place of those that a build record names.
+pub(crate) fn mirror_instead(
+    archive: Option<&str>,
+    security: Option<&str>,
+) -> Result<Option<Mirror>, Mistake> {
+    let mirror = archive.map(|archive| Mirror::given(archive, security));
+    mirror.as_ref().map_or(Ok(()), check_urls)?;
+    Ok(mirror)
+}
+
+fn check_urls(mirror: &Mirror) -> Result<(), Mistake> {
+    for (option, url) in [("--mirror", &mirror.archive), ("--security-mirror", &mirror.security)] {
+        if !["http://", "https://", "file://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(Mistake(format!(
+                "{option}: {url:?} is no URL; it begins with http://, https:// or file://"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// For builds whose inputs are all named: nothing is looked up in an index.
-pub(crate) fn named_inputs(places: &PlaceArgs, mirror: &str) -> anyhow::Result<Setup> {
+pub(crate) fn named_inputs(places: &PlaceArgs) -> anyhow::Result<Setup> {
     Ok(Setup {
         cache: places.cache(&places.config()?),
-        mirror: Mirror::given(mirror, None),
+        mirror: Mirror::given("", None),
         keyring: None,
         repositories: Vec::new(),
         without_suites: Vec::new(),

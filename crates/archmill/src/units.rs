@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 /// Reads `90`, `90s`, `15m`, `6h`, `2d` (seconds without a unit).
 pub(crate) fn duration(text: &str) -> anyhow::Result<Duration> {
@@ -19,7 +19,7 @@ pub(crate) fn duration(text: &str) -> anyhow::Result<Duration> {
         None => (text, 1),
     };
     let number: u64 =
-        number.trim().parse().with_context(|| format!("{text:?} is no time; write 90s, 15m, 6h or 2d"))?;
+        number.trim().parse().map_err(|_| anyhow!("{text:?} is no time; write 90s, 15m, 6h or 2d"))?;
     let seconds = number.checked_mul(factor).with_context(|| format!("{text:?} is too long"))?;
     if seconds == 0 {
         bail!("a limit of no time at all would end every build; leave the limit out instead");
@@ -43,7 +43,7 @@ pub(crate) fn size(text: &str) -> anyhow::Result<u64> {
         None => (bare, 0),
     };
     let number: u64 =
-        number.trim().parse().with_context(|| format!("{text:?} is no size; write 500M, 8G or 1T"))?;
+        number.trim().parse().map_err(|_| anyhow!("{text:?} is no size; write 500M, 8G or 1T"))?;
     number
         .checked_mul(1 << shift)
         .filter(|bytes| *bytes > 0)

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::host_binfmt::Scope;
@@ -13,7 +12,7 @@ use crate::spec::{Command, Limits, Mount, MountSource, RootFs, SandboxSpec, Uppe
 use crate::task::{Task, run_task};
 
 /// One need.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What is needed, in a few words.
     pub need: &'static str,

@@ -57,7 +57,15 @@ fn reason(scope: Scope<'_>, fact: Fact) -> Reason {
     let universe = scope.universe;
     let (by, verb, relation) = words(scope, fact);
     let outcome = match (fact.part, group_of(scope, fact)) {
-        (Part::Group(_), Some(group)) => outcome(scope, asker_arch(scope, fact), group, &relation),
+        (Part::Group(_), Some(group)) => {
+            let mut outcome = outcome(scope, asker_arch(scope, fact), group, &relation);
+            if let (Outcome::Missing { nearest, .. }, Some(package)) = (&mut outcome, fact.owner) {
+                // Whoever has the relation does not mean itself.
+                let own = universe.package(package).name();
+                nearest.retain(|name| name != own);
+            }
+            outcome
+        }
         (Part::Negative(number), _) => {
             let targets = match fact.owner {
                 None => &scope.goal.refusals[number].negative.targets,

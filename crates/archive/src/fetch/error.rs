@@ -27,7 +27,9 @@ pub enum FetchError {
         status: u16,
     },
     /// No connection, or it broke off.
-    #[error("cannot fetch {url}: {reason}")]
+    #[error(
+        "cannot fetch {url}: {reason}; is its address right, and is the network up? If so, try again later, or another mirror with --mirror"
+    )]
     Transport {
         /// Where.
         url: String,

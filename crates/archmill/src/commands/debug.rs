@@ -14,7 +14,7 @@ const SOCKET: &str = "/tmp/archmill-gdb";
 
 /// A shell, or a command, in the root that the last failed build left.
 pub(crate) fn run(args: &DebugArgs) -> anyhow::Result<End> {
-    let setup = setup::named_inputs(&args.places, "")?;
+    let setup = setup::named_inputs(&args.places)?;
     let terminal = Terminal::new(true, true);
     let session = Session::open(setup, &terminal, setup::canceller())?;
     let arch = args.arch.as_deref().map(|name| setup::architecture(Some(name))).transpose()?;

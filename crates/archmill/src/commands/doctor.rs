@@ -7,6 +7,7 @@ use std::time::Duration;
 use archmill_archive::{Fetcher, Mirror};
 use archmill_build::classify::ExitCode;
 use archmill_sandbox::probe::{self, Finding};
+use serde::Serialize;
 
 use crate::cli::DoctorArgs;
 use crate::config::Config;
@@ -18,6 +19,25 @@ const ASKED: &str = "dists/stable/InRelease";
 /// Longest InRelease file.
 const LONGEST: u64 = 1 << 20;
 
+/// What `--json` prints of a finding.
+#[derive(Serialize)]
+struct Told<'f> {
+    need: &'f str,
+    required: bool,
+    met: bool,
+    text: &'f str,
+}
+
+impl<'f> From<&'f Finding> for Told<'f> {
+    fn from(finding: &'f Finding) -> Self {
+        let (met, text) = match &finding.result {
+            Ok(text) => (true, text),
+            Err(text) => (false, text),
+        };
+        Self { need: finding.need, required: finding.required, met, text }
+    }
+}
+
 /// Tests every need and prints what was found.
 pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let config = args.places.config()?;
@@ -26,7 +46,8 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     findings.push(Finding { need: "Debian mirror", required: false, result: mirror(&config) });
     let failed = findings.iter().any(|finding| finding.required && finding.result.is_err());
     if args.json {
-        answer!("{}", serde_json::to_string_pretty(&findings)?);
+        let told: Vec<Told<'_>> = findings.iter().map(Told::from).collect();
+        answer!("{}", serde_json::to_string_pretty(&told)?);
     } else {
         print(&findings, failed);
     }

@@ -57,7 +57,7 @@ fn request(name: &str, indices: &Indices) -> anyhow::Result<(String, Request)> {
     } else if let Some(package) = indices.universe.candidate(name, indices.host()) {
         let relation: Relation = name.parse()?;
         let relations = Relations(vec![vec![relation]]);
-        request.wanted.push(Wanted { relations, by: "the question".to_owned(), verb: "is about".to_owned() });
+        request.wanted.push(Wanted { relations, by: "you".to_owned(), verb: "ask for".to_owned() });
         format!("binary package {} {}", package.name(), package.version())
     } else {
         return Err(indices.unknown_to_all(name));

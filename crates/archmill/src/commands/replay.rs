@@ -14,13 +14,14 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     setup::results(args.out.as_deref())?;
     let recorded = record::read(&args.record).map_err(|error| setup::Mistake(error.to_string()))?;
     let request = Request::of_record(&recorded)?;
-    let setup = setup::named_inputs(&args.places, args.mirror.as_deref().unwrap_or_default())?;
+    let setup = setup::named_inputs(&args.places)?;
+    let mirror = setup::mirror_instead(args.mirror.as_deref(), args.security_mirror.as_deref())?;
     let terminal = Terminal::new(args.quiet, args.json);
     let session = Session::open(setup, &terminal, setup::canceller())?;
     let hooks = Hooks { list: hooks_in_the_root(&recorded) };
     let output = Output { out: args.out.clone(), json: args.json, shell_on_failure: false };
     let (code, made) = build(&session, &request, &hooks, &output, &terminal, &|session, request, draft| {
-        job::plan_of_record(session, request, &recorded, args.mirror.as_deref(), draft)
+        job::plan_of_record(session, request, &recorded, mirror.as_ref(), draft)
     })?;
     if code == ExitCode::Success {
         compare(&recorded, &made);

@@ -110,7 +110,7 @@ fn explain_names_the_chain_of_a_source_or_a_binary_package() {
     let folder = tempfile::tempdir().unwrap();
     for (name, first) in [
         ("openjfx", "openjfx build-depends on libopenjfx-java"),
-        ("libopenjfx-java", "the question is about"),
+        ("libopenjfx-java", "you ask for libopenjfx-java\n"),
     ] {
         let (out, _, code) = run(folder.path(), &["explain", name]);
         assert_eq!(code, Some(3));

@@ -125,6 +125,13 @@ pub(super) fn acceleration(
     let hosts: Vec<(&Architecture, &dyn Offers)> =
         offers.iter().map(|(host, offers)| (*host, offers as &dyn Offers)).collect();
     let mut plan = plan(arch, &hosts, &installed, &families);
+    for name in &session.setup.without_twins {
+        if !plan.twins.iter().any(|twin| twin.package == *name) {
+            session.report.event(Event::Warning(&format!(
+                "no package {name} of this root has a twin that --without-twin could leave out"
+            )));
+        }
+    }
     plan.twins.retain(|twin| !session.setup.without_twins.contains(&twin.package));
     Ok(plan)
 }

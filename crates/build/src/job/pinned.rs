@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use archmill_archive::{Expected, OpenedSuite, PoolFile, RepoSpec, fetch_all};
+use archmill_archive::{Expected, Mirror, OpenedSuite, PoolFile, RepoSpec, fetch_all};
 use archmill_deb::{Arch, Dsc, Release};
 use archmill_emulate::twins::AccelerationPlan;
 use archmill_sandbox::Limits;
@@ -66,7 +66,7 @@ pub fn plan_of_record(
     session: &Session<'_>,
     request: &Request,
     record: &BuildRecord,
-    mirror: Option<&str>,
+    mirror: Option<&Mirror>,
     draft: &mut Draft,
 ) -> Result<Plan, JobError> {
     let Some(recorded) = &record.inputs.source else {
@@ -154,12 +154,10 @@ fn recorded_base(packages: &[PackageInput]) -> Base {
 }
 
 /// Security updates are beside the main archive on a mirror, not in it.
-fn archive_uri(recorded: &str, mirror: Option<&str>) -> String {
+fn archive_uri(recorded: &str, mirror: Option<&Mirror>) -> String {
     match mirror {
-        Some(mirror) if recorded.trim_end_matches('/').ends_with("-security") => {
-            format!("{}-security", mirror.trim_end_matches('/'))
-        }
-        Some(mirror) => mirror.trim_end_matches('/').to_owned(),
+        Some(mirror) if recorded.trim_end_matches('/').ends_with("-security") => mirror.security.clone(),
+        Some(mirror) => mirror.archive.clone(),
         None => recorded.to_owned(),
     }
 }
@@ -168,7 +166,7 @@ fn archive_uri(recorded: &str, mirror: Option<&str>) -> String {
 fn twins_from(
     mut plan: AccelerationPlan,
     repositories: &[Repository],
-    mirror: Option<&str>,
+    mirror: Option<&Mirror>,
 ) -> AccelerationPlan {
     let offers = plan.twins.iter_mut().map(|twin| &mut twin.offer).chain(&mut plan.libraries);
     for offer in offers {
@@ -365,13 +363,14 @@ mod tests {
             .to_vec(),
             ..AccelerationPlan::default()
         };
-        let from = |mirror| {
+        let from = |mirror: Option<&Mirror>| {
             let plan = twins_from(plan.clone(), &repositories, mirror);
             plan.libraries.into_iter().map(|offer| offer.filename).collect::<Vec<_>>()
         };
+        let given = Mirror::given("http://m/d/", Some("http://s/e"));
         assert_eq!(
-            from(Some("http://m/d/")),
-            ["http://m/d/pool/x.deb", "http://m/d-security/pool/y.deb", "http://b/pool/z.deb", ""]
+            from(Some(&given)),
+            ["http://m/d/pool/x.deb", "http://s/e/pool/y.deb", "http://b/pool/z.deb", ""]
         );
         assert_eq!(from(None)[1], "http://a/debian-security/pool/y.deb");
     }

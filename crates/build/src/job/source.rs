@@ -212,7 +212,12 @@ impl Source {
     }
 
     fn from_url(session: &Session<'_>, url: &str) -> Result<Self, JobError> {
-        let document = session.fetcher.document(url, None, DSC_LIMIT).during(Phase::FetchSource)?;
+        let document = match session.fetcher.document(url, None, DSC_LIMIT) {
+            Err(error) if error.is_not_found() => {
+                return Err(JobError::refused(Phase::FetchSource, format!("there is no {url} (404)")));
+            }
+            document => document.during(Phase::FetchSource)?,
+        };
         let Conditional::New { content, .. } = document else {
             return Err(JobError::new(Phase::FetchSource, format!("{url} cannot be fetched")));
         };
@@ -285,7 +290,7 @@ impl Source {
             let found = regular_file(&path)
                 .and_then(|()| crate::artifacts::measure(&path).map_err(|error| error.to_string()))
                 .map_err(|error| format!("{name} names {}: {error}", file.name))
-                .during(Phase::FetchSource)?;
+                .refused(Phase::FetchSource)?;
             if found.sha256 != file.sha256 || found.size_bytes != file.size {
                 let what = if found.size_bytes == file.size {
                     format!("its SHA-256 is {} and must be {}", found.sha256, file.sha256)

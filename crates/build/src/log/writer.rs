@@ -174,7 +174,12 @@ impl<'a> LogWriter<'a> {
         self.text(&heading::separator())?;
         self.text(&format!("Build finished at {}", heading::iso_time(at)))?;
         self.subheading("Finished")?;
-        if success { self.info("Built successfully") } else { Ok(()) }
+        // The words of sbuild, which those that scan logs look for.
+        if success {
+            self.info("Built successfully")
+        } else {
+            self.error("Build failure (dpkg-buildpackage died)")
+        }
     }
 
     /// Opens the last section, writes the summary and flushes.
