@@ -78,7 +78,7 @@ fn a_dsc_whose_files_are_others_is_refused() {
     let farm = Farm::cold();
     let path = dsc(&farm.work(), "other", &[("other_1.0.tar.xz", b"content")]);
     let name = path.to_str().unwrap();
-    farm.build(name, &[]).failed(4, &["other_1.0.tar.xz", "No such file"]);
+    farm.build(name, &[]).failed(2, &["other_1.0.tar.xz", "No such file"]);
     fs::write(farm.work().join("other_1.0.tar.xz"), "CONTENT").unwrap();
     farm.build(name, &[]).failed(4, &["other_1.0.tar.xz", "is not the file that"]);
     fs::write(&path, "this is no .dsc").unwrap();

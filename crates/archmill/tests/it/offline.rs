@@ -95,6 +95,7 @@ fn a_dsc_a_url_of_one_and_a_tree_give_the_same_packages() {
     assert_eq!(farm.build(dsc.to_str().unwrap(), &[]).succeeded().packages(), by_name);
     let url = format!("{}/pool/main/g/greeting/greeting_1.0-1.dsc", farm.mirror());
     assert_eq!(farm.build(&url, &[]).succeeded().packages(), by_name);
+    farm.build(&url.replace("1.0-1", "1.0-9"), &[]).failed(2, &["greeting_1.0-9.dsc (404)"]);
     let tree = farm.greeting_tree();
     assert_eq!(farm.build(tree.to_str().unwrap(), &[]).succeeded().packages(), by_name);
     let out = farm.new_out();

@@ -70,6 +70,7 @@ fn what_is_not_there_is_refused_before_anything_is_asked_of_a_mirror() {
     build(&["dash", "--security-mirror", "none"], &["--security-mirror: \"none\" is no URL"]);
     build(&["dash", "--without-suite", "trixi"], &["--without-suite: trixi is no suite", "trixie-security"]);
     build(&["dash", "--qemu-suite", "trixi"], &["--qemu-suite", "did you mean trixie?"]);
+    build(&["dash", "--max-time", "5x"], &["--max-time", "\"5x\" is no time; write 90s, 15m, 6h or 2d"]);
     build(&["dash", "--out", "farm.toml"], &["--out farm.toml", "results need a folder"]);
     build(&["dash", "--repository", "http://x trixie main"], &["\"http://x trixie main\""]);
 }

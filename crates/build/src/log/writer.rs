@@ -316,6 +316,12 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_build_is_told_in_the_words_that_log_readers_look_for() {
+        let text = log_of(|log| log.build_finished(Timestamp::UNIX_EPOCH, false).unwrap());
+        assert!(text.ends_with("\nE: Build failure (dpkg-buildpackage died)\n"), "{text}");
+    }
+
+    #[test]
     fn the_tail_holds_output_only() {
         let mut log = LogWriter::new(vec![]);
         log.info("not this").unwrap();

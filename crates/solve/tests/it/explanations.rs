@@ -23,6 +23,15 @@ fn an_unknown_name_comes_with_similar_ones() {
 }
 
 #[test]
+fn whoever_has_a_relation_is_no_similar_name() {
+    let universe = universe("libfoo-java 1; Depends: libfoo-jni");
+    assert_eq!(
+        installs(&universe, "libfoo-java"),
+        "! src build-depends on libfoo-java; libfoo-java 1 depends on libfoo-jni, which no package is or provides"
+    );
+}
+
+#[test]
 fn the_chain_from_the_source_package_to_the_cause_is_told() {
     let universe = universe("a 1; Depends: b (>= 1)\nb 1.5; Pre-Depends: c (>= 3)\nc 2\nx 1; Depends: c");
     assert_eq!(
