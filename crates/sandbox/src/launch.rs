@@ -206,14 +206,13 @@ impl Prepared {
 
 /// Installs the filter that tells of what is watched, and sends its listener away.
 pub(crate) fn listen<T: serde::Serialize>(channel: &Channel, word: &T, watch: Watch) -> io::Result<()> {
-    if !watch.any() {
-        return Ok(());
+    if watch.any() {
+        // A kernel without listeners: nothing is counted by executable, and that shows.
+        if let Ok(listener) = seccomp::install(watch) {
+            return channel.send(word, &[listener.as_fd()]);
+        }
     }
-    match seccomp::install(watch) {
-        Ok(listener) => channel.send(word, &[listener.as_fd()]),
-        // A kernel without it: nothing is counted by executable, and that shows.
-        Err(_) => Ok(()),
-    }
+    seccomp::refuse()
 }
 
 #[allow(unsafe_code)]

@@ -1,7 +1,8 @@
 //! A seccomp filter that tells the supervisor of some system calls, which wait for its answer (seccomp_unotify(2)).
 //!
 //! Only `exit_group` and uname(2) are notified, where that is wanted; where native programs run among emulated ones,
-//! limits of address space and data are taken for set; and all else is allowed outright, which the kernel
+//! limits of address space and data are taken for set; sockets to the hypervisor are refused, as no namespace is between a build
+//! and those; and all else is allowed outright, which the kernel
 //! knows from a bitmap without running the filter: other system calls cost next to nothing more (0.04 us). It needs no
 //! privilege beyond that of the namespace's root and no_new_privs stays off, so set-uid programs in the root keep
 //! working. A build that wants a listener of its own is refused by the kernel (EBUSY): there can be one per process.
@@ -21,6 +22,8 @@ const ALLOW: u32 = 0x7fff_0000;
 const NOTIFY: u32 = 0x7fc0_0000;
 /// The call is not done and gives 0.
 const DONE: u32 = 0x0005_0000;
+/// The call is not done and gives the error number that is added.
+const REFUSE: u32 = 0x0005_0000;
 const FLAG_CONTINUE: u32 = 1;
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const AUDIT_ARCH_I386: u32 = 0x4000_0003;
@@ -74,6 +77,18 @@ const CALLS: [(u32, &[(u32, Call)]); 4] = [
     (AUDIT_ARCH_AARCH64, &[(94, Call::End), (160, Call::Uname(Layout::New))]),
     (AUDIT_ARCH_ARM, &[(248, Call::End), (122, Call::Uname(Layout::New))]),
 ];
+
+/// The numbers of socket(2) on each ABI; x86-64 has one more for x32. The socketcall(2) of i386 has its arguments in memory, where
+/// a filter cannot see them.
+const SOCKET: [(u32, &[u32]); 4] = [
+    (AUDIT_ARCH_X86_64, &[41, 41 | 0x4000_0000]),
+    (AUDIT_ARCH_I386, &[359]),
+    (AUDIT_ARCH_AARCH64, &[198]),
+    (AUDIT_ARCH_ARM, &[281]),
+];
+/// The same on every ABI.
+const IO_URING_SETUP: u32 = 425;
+const X32_IO_URING_SETUP: u32 = IO_URING_SETUP | 0x4000_0000;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -150,6 +165,28 @@ fn unlimited() -> Vec<libc::sock_filter> {
     ]
 }
 
+/// AF_VSOCK is in no network namespace: a virtual machine's host, or its other services, would answer a build. io_uring makes
+/// sockets that no filter sees; it looks like a kernel without it, as it does to programs in QEMU.
+fn refused(arch: u32) -> Vec<libc::sock_filter> {
+    let refuse = |error: i32| statement(libc::BPF_RET | libc::BPF_K, REFUSE | error.cast_unsigned());
+    let numbers = SOCKET.iter().filter(|(known, _)| *known == arch).flat_map(|(_, numbers)| *numbers);
+    let mut filter: Vec<libc::sock_filter> = numbers
+        .flat_map(|number| {
+            [
+                jump_if(*number, 0, 4),
+                statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 16),
+                jump_if(libc::AF_VSOCK.cast_unsigned(), 0, 1),
+                refuse(libc::EAFNOSUPPORT),
+                statement(libc::BPF_RET | libc::BPF_K, ALLOW),
+            ]
+        })
+        .collect();
+    for number in [IO_URING_SETUP, X32_IO_URING_SETUP] {
+        filter.extend([jump_if(number, 0, 1), refuse(libc::ENOSYS)]);
+    }
+    filter
+}
+
 /// For each ABI: if it is this one, compare the call's number and decide.
 fn filter(watch: Watch) -> Vec<libc::sock_filter> {
     let mut filter = Vec::new();
@@ -159,6 +196,7 @@ fn filter(watch: Watch) -> Vec<libc::sock_filter> {
             decide.push(jump_if(*number, 0, 1));
             decide.push(statement(libc::BPF_RET | libc::BPF_K, NOTIFY));
         }
+        decide.extend(refused(arch));
         if watch.uname && arch == AUDIT_ARCH_X86_64 {
             decide.extend(unlimited());
         }
@@ -173,18 +211,27 @@ fn filter(watch: Watch) -> Vec<libc::sock_filter> {
 
 /// Puts the filter on this process and its children to be, and gives the listener.
 pub(crate) fn install(watch: Watch) -> io::Result<OwnedFd> {
-    install_with(watch, NEW_LISTENER | WAIT_KILLABLE).or_else(|_| install_with(watch, NEW_LISTENER))
+    let listener = |flags| {
+        let fd = install_with(watch, flags)?;
+        // SAFETY: the kernel just made this descriptor, and nobody else owns it.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    };
+    listener(NEW_LISTENER | WAIT_KILLABLE).or_else(|_| listener(NEW_LISTENER))
 }
 
-fn install_with(watch: Watch, flags: libc::c_ulong) -> io::Result<OwnedFd> {
+/// Puts a filter on that tells of nothing.
+pub(crate) fn refuse() -> io::Result<()> {
+    install_with(Watch { ends: false, uname: false }, 0).map(drop)
+}
+
+fn install_with(watch: Watch, flags: libc::c_ulong) -> io::Result<i32> {
     let mut filter = filter(watch);
     let program =
         libc::sock_fprog { len: u16::try_from(filter.len()).unwrap_or(0), filter: filter.as_mut_ptr() };
     // SAFETY: the program and the filter it points to outlive the call.
     let fd = unsafe { libc::syscall(libc::SYS_seccomp, SET_MODE_FILTER, flags, &raw const program) };
     match i32::try_from(fd) {
-        // SAFETY: the kernel just made this descriptor, and nobody else owns it.
-        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        Ok(fd) if fd >= 0 => Ok(fd),
         _ => Err(io::Error::last_os_error()),
     }
 }
@@ -288,6 +335,19 @@ mod tests {
                 assert_eq!(decide(watch, arch, 1), ALLOW, "{arch:x}");
             }
             assert_eq!(decide(watch, 0x1234, 231), ALLOW);
+        }
+    }
+
+    #[test]
+    fn sockets_to_the_hypervisor_are_refused_on_every_abi() {
+        let watch = Watch { ends: true, uname: true };
+        for (arch, numbers) in SOCKET {
+            for number in numbers {
+                let socket = |family| decide_with(watch, arch, *number, [family, 1, 0, 0]);
+                assert_eq!(socket(40), REFUSE | 97, "{arch:x}: AF_VSOCK");
+                assert_eq!([1, 2, 10, 16].map(socket), [ALLOW; 4], "{arch:x}");
+            }
+            assert_eq!(decide(watch, arch, 425), REFUSE | 38, "{arch:x}: io_uring_setup");
         }
     }
 

@@ -88,6 +88,14 @@ fn a_listener_of_its_own_is_refused_to_a_build_and_the_count_goes_on() {
     assert_eq!(output(&mut sandbox, &command), "16\n", "EBUSY");
 }
 
+fn sockets_to_the_hypervisor_are_refused() {
+    // socket(AF_VSOCK, SOCK_STREAM), socket(AF_UNIX, SOCK_STREAM), io_uring_setup(1, 0)
+    let text = r#"for my $call ([41, 40, 1, 0], [41, 1, 1, 0], [425, 1, 0, 0]) { my ($number, @of) = @$call; print syscall($number, @of) == -1 ? $! + 0 : "done", "\n"; }"#;
+    let command = Command { argv: vec!["perl".into(), "-e".into(), text.into()], ..script("") };
+    let text = output(&mut World::with_gain_root().start(), &command);
+    assert_eq!(text, "97\ndone\n38\n", "EAFNOSUPPORT, a socket, ENOSYS");
+}
+
 fn a_set_uid_program_gives_root_of_the_sandbox_and_no_more() {
     let mut sandbox = World::new().start();
     output(&mut sandbox, &root_script("cp /bin/busybox /build/su && chmod 4755 /build/su"));
@@ -105,4 +113,5 @@ crate::tests![
     answers_longer_than_any_socket_takes_reach_the_caller,
     a_listener_of_its_own_is_refused_to_a_build_and_the_count_goes_on,
     a_set_uid_program_gives_root_of_the_sandbox_and_no_more,
+    sockets_to_the_hypervisor_are_refused,
 ];
