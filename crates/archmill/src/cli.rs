@@ -41,6 +41,20 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Make the compiler of another architecture for this machine.
     Toolchain(ToolchainArgs),
+    /// Build everything that a farm lacks, whatever happens to machines and builds in between.
+    Rebuild(RebuildArgs),
+    /// Tell what of a farm is built, building, waiting or failed, and why.
+    Status(StatusArgs),
+    /// Print the log of a package's build.
+    Log(LogArgs),
+    /// Try again what failed, from the first mode on.
+    GiveBack(RequestArgs),
+    /// Start no more builds of a package, and end those that run.
+    Hold(HoldArgs),
+    /// End a hold.
+    Release(RequestArgs),
+    /// Put a package, and what it waits for, before everything else.
+    Prioritise(RequestArgs),
     /// Tell how long a rebuild of the farm would take, what it would cost, and on which fleet.
     Simulate(SimulateArgs),
     /// Test for real what the host must provide, and say how to mend what is missing.
@@ -479,6 +493,91 @@ pub(crate) struct SimulateArgs {
     /// Print the results as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Where a farm keeps what it knows.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StateArgs {
+    /// Folder of the farm: its database, logs and results [default: state in farm.toml, else /var/lib/archmill for root and ~/.local/share/archmill for others]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// `archmill rebuild`
+#[derive(Debug, Args)]
+pub(crate) struct RebuildArgs {
+    /// farm.toml with a [farm], or source packages of the suite
+    #[arg(value_name = "FARM.TOML|PACKAGE")]
+    pub(crate) what: Vec<String>,
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// Builds at a time [default: those of farm.toml, else one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) slots: Option<u32>,
+    /// How often a build that comes to nothing for no fault of its package is tried again in a row
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub(crate) max_retries: u32,
+}
+
+/// `archmill status`
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Source package; all of them together if left out
+    pub(crate) source: Option<String>,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `archmill log`
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// Source package
+    pub(crate) source: String,
+    /// Architecture, or all [default: the one that was built last]
+    #[arg(long, short = 'a')]
+    pub(crate) arch: Option<String>,
+    /// A build by its number, as status tells [default: the last]
+    #[arg(long, value_name = "N")]
+    pub(crate) build: Option<i64>,
+    /// Go on while the build does
+    #[arg(long, short = 'f')]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
+}
+
+/// `archmill give-back`, `release` and `prioritise`
+#[derive(Debug, Args)]
+pub(crate) struct RequestArgs {
+    /// Source packages
+    #[arg(required = true)]
+    pub(crate) sources: Vec<String>,
+    /// For this architecture, or all [default: every one that it is built for]
+    #[arg(long, short = 'a')]
+    pub(crate) arch: Option<String>,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
+}
+
+/// `archmill hold`
+#[derive(Debug, Args)]
+pub(crate) struct HoldArgs {
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+    /// Why, for all who ask
+    #[arg(long, value_name = "TEXT", default_value = "somebody wants it so")]
+    pub(crate) reason: String,
 }
 
 /// `archmill doctor`

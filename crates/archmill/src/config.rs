@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use archmill_build::job::default_cache;
 use serde::Deserialize;
 
-use crate::cli::PlaceArgs;
+use crate::cli::{PlaceArgs, StateArgs};
 use crate::farm::FarmConfig;
 use crate::setup::Mistake;
 
@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) repositories: Vec<String>,
     /// Folder for downloads and build roots.
     pub(crate) cache: Option<PathBuf>,
+    /// Folder of the farm: its database, logs and results.
+    pub(crate) state: Option<PathBuf>,
     /// Suite to take QEMU from.
     pub(crate) qemu_suite: Option<String>,
     /// Parallel jobs of a build.
@@ -65,6 +67,20 @@ impl PlaceArgs {
     pub(crate) fn cache(&self, config: &Config) -> PathBuf {
         let given = self.cache.clone().or_else(|| variable("ARCHMILL_CACHE"));
         given.or_else(|| config.cache.clone()).unwrap_or_else(default_cache)
+    }
+}
+
+impl StateArgs {
+    /// The folder of the farm.
+    pub(crate) fn folder(&self, config: &Config) -> PathBuf {
+        let given = self.state.clone().or_else(|| config.state.clone());
+        given.unwrap_or_else(|| {
+            if rustix::process::geteuid().is_root() {
+                return PathBuf::from("/var/lib/archmill");
+            }
+            let home = || variable("HOME").unwrap_or_default().join(".local/share");
+            variable("XDG_DATA_HOME").unwrap_or_else(home).join("archmill")
+        })
     }
 }
 

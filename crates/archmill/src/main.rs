@@ -35,6 +35,13 @@ fn main() -> std::process::ExitCode {
         cli::Command::Check(args) => commands::check::run(&args).map(End::from),
         cli::Command::Explain(args) => commands::explain::run(&args).map(End::from),
         cli::Command::Toolchain(args) => commands::toolchain::run(&args).map(End::from),
+        cli::Command::Rebuild(args) => commands::rebuild::run(&args).map(End::from),
+        cli::Command::Status(args) => commands::status::run(&args).map(End::from),
+        cli::Command::Log(args) => commands::log::run(&args).map(End::from),
+        cli::Command::GiveBack(args) => commands::requests::give_back(&args).map(End::from),
+        cli::Command::Hold(args) => commands::requests::hold(&args).map(End::from),
+        cli::Command::Release(args) => commands::requests::release(&args).map(End::from),
+        cli::Command::Prioritise(args) => commands::requests::prioritise(&args).map(End::from),
         cli::Command::Simulate(args) => commands::simulate::run(&args).map(End::from),
         cli::Command::Doctor(args) => commands::doctor::run(&args).map(End::from),
         cli::Command::Completions { shell } => {

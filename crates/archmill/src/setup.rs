@@ -19,10 +19,10 @@ use crate::config::Config;
 use crate::units::{duration, size};
 
 /// Emulated builds take longer; their time limits are scaled by this.
-const PATIENCE: u32 = 5;
+pub(crate) const PATIENCE: u32 = 5;
 /// Debian's build machines give a package this long without output (sbuild's stalled_pkg_timeout: 150 minutes).
-const SILENCE: &str = "150m";
-const TIME: &str = "24h";
+pub(crate) const SILENCE: &str = "150m";
+pub(crate) const TIME: &str = "24h";
 /// The kernel's own default of `pid_max` where there are few CPUs.
 const MOST_PROCESSES: u64 = 32768;
 

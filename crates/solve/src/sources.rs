@@ -228,6 +228,13 @@ impl<'t> SourceStanza<'t> {
         files.lines().filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).sum()
     }
 
+    /// SHA-256 of its .dsc, as the index says; empty if it does not.
+    pub fn dsc_sha256(&self) -> &'t str {
+        let files = stanza::field(self.stanza, "Checksums-Sha256").unwrap_or_default();
+        let dsc = files.lines().find(|line| line.trim_end().ends_with(".dsc"));
+        dsc.and_then(|line| line.split_ascii_whitespace().next()).unwrap_or_default()
+    }
+
     /// Values of the fields that must be satisfied.
     pub fn depends(&self, kinds: BuildKinds) -> impl Iterator<Item = &'t str> + use<'t> {
         self.counting(0, kinds)

@@ -6,9 +6,13 @@ pub(crate) mod check;
 pub(crate) mod debug;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod log;
+pub(crate) mod rebuild;
 pub(crate) mod replay;
+pub(crate) mod requests;
 pub(crate) mod shell;
 pub(crate) mod simulate;
+pub(crate) mod status;
 pub(crate) mod toolchain;
 pub(crate) mod verify;
 

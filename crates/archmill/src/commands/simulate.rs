@@ -13,7 +13,7 @@ use archmill_plan::{JobId, JobKind};
 use serde_json::json;
 
 use crate::cli::SimulateArgs;
-use crate::farm::{self, Archive, FarmConfig};
+use crate::farm::{self, Archive, Depth, FarmConfig};
 
 /// One policy, simulated.
 struct Run {
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let farm = config.farm.context("farm.toml has no [farm]; examples/farm.toml shows what goes there")?;
     let farm = FarmConfig { model: args.model.map_or(farm.model, Into::into), ..farm };
     let begun = Instant::now();
-    let archive = farm::open(&farm, &archive_args)?;
+    let archive = farm::open(&farm, &archive_args, Depth::Needs)?;
     let planned = begun.elapsed();
     let given = args.slots.as_deref().map(farm::slots).transpose()?;
     let machines = farm::machines(&farm.machines, given.as_ref(), archive.graph.targets())?;

@@ -1,35 +1,48 @@
 //! What a farm builds: from the indices of a suite, or made up.
 
 use anyhow::{Context as _, bail};
-use archmill_deb::Arch;
-use archmill_plan::graph::{Component, Graph, Planned, Planner};
+use archmill_deb::{Arch, nearest};
+use archmill_plan::graph::{Component, Graph, InputSettings, Planned, Planner};
+use archmill_plan::rebuild::InputHash;
 use archmill_plan::scheduler::{Known, Standing};
 use archmill_plan::simulate::{MadeUp, MadeUpComponent};
 use archmill_plan::{JobId, JobKind};
 use archmill_solve::Sources;
+use rustc_hash::FxHashMap;
 
 use super::machines::architectures;
 use super::{ComponentConfig, FarmConfig, ModelConfig};
 use crate::cli::ArchiveArgs;
 use crate::indices;
+use crate::setup::Mistake;
 
 /// The jobs of a farm.
 pub(crate) struct Archive {
     pub(crate) graph: Graph,
     /// What is known of them before anything is built.
     pub(crate) known: Vec<(JobId, Known)>,
+    /// Hashes over what goes into them, if they were asked for.
+    pub(crate) inputs: FxHashMap<JobId, InputHash>,
+}
+
+/// What is to be found out about jobs besides what they need.
+pub(crate) enum Depth {
+    /// Nothing: a simulation needs no more.
+    Needs,
+    /// What goes into them, and why they cannot be built.
+    Inputs(InputSettings),
 }
 
 /// Makes the build graph. `archive` says where the indices come from; its suite counts if the farm names none.
-pub(crate) fn open(farm: &FarmConfig, archive: &ArchiveArgs) -> anyhow::Result<Archive> {
+pub(crate) fn open(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> anyhow::Result<Archive> {
     if farm.component.is_empty() {
         bail!("the farm builds nothing; write [[farm.component]] with name and architectures into farm.toml");
     }
     let made_up = farm.component.iter().filter(|component| component.made_up.is_some()).count();
     let mut opened = if made_up == farm.component.len() {
-        Archive { graph: make_up(farm)?, known: Vec::new() }
+        Archive { graph: make_up(farm)?, known: Vec::new(), inputs: FxHashMap::default() }
     } else if made_up == 0 {
-        of_suite(farm, archive)?
+        of_suite(farm, archive, depth)?
     } else {
         bail!(
             "some components of farm.toml are made up and others are not; a build graph has room for one kind"
@@ -55,7 +68,7 @@ fn make_up(farm: &FarmConfig) -> anyhow::Result<Graph> {
     Ok(Graph::new(made_up.parts().context("the made-up archive is too large for a build graph")?))
 }
 
-fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs) -> anyhow::Result<Archive> {
+fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> anyhow::Result<Archive> {
     let mut archive = archive.clone();
     if let Some(suite) = &farm.suite {
         archive.suite.clone_from(suite);
@@ -73,16 +86,20 @@ fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs) -> anyhow::Result<Archive>
         .zip(&lists)
         .map(|(component, architectures)| component_of(component, architectures, &sources))
         .collect::<anyhow::Result<_>>()?;
-    let mut planner = Planner::new(farm.model.into(), &components)?.without_explanations();
+    let planner = Planner::new(farm.model.into(), &components)?;
+    let mut planner = match depth {
+        Depth::Needs => planner.without_explanations(),
+        Depth::Inputs(settings) => planner.with_inputs(settings),
+    };
     planner.solve(&Arch::ALL, &universe)?;
     planner.solve(native, &universe)?;
     drop(universe);
     for target in planner.targets().iter().filter(|target| **target != Arch::ALL && *target != native) {
         planner.solve(target, &indices::of_suite(&archive, target, &[])?.0)?;
     }
-    let Planned { graph, unresolvable } = planner.finish();
+    let Planned { graph, unresolvable, inputs } = planner.finish();
     let known = unresolvable.into_iter().map(|(job, why)| (job, Known::Unresolvable(why.into())));
-    Ok(Archive { graph, known: known.collect() })
+    Ok(Archive { graph, known: known.collect(), inputs: inputs.into_iter().collect() })
 }
 
 fn component_of<'s>(
@@ -91,9 +108,19 @@ fn component_of<'s>(
     sources: &'s Sources,
 ) -> anyhow::Result<Component<'s>> {
     for name in config.packages.iter().flatten() {
-        sources.find(name).with_context(|| {
-            format!("component {}: there is no source package {name:?} in the suite", config.name)
-        })?;
+        if sources.find(name).is_none() {
+            let near = nearest(name, sources.current().map(|source| source.name));
+            let near = if near.is_empty() {
+                String::new()
+            } else {
+                format!("; did you mean {}?", near.join(" or "))
+            };
+            return Err(Mistake(format!(
+                "component {}: there is no source package {name:?} in the suite{near}",
+                config.name
+            ))
+            .into());
+        }
     }
     Ok(Component { name: &config.name, sources, only: config.packages.as_deref(), architectures })
 }

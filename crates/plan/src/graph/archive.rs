@@ -4,15 +4,17 @@ use std::ops::Range;
 
 use archmill_deb::Arch;
 use archmill_solve::{
-    Alternatives, Base, BuildKinds, CheckRules, Checker, SourceStanza, Sources, Universe, Unsatisfiable,
-    Versions,
+    Alternatives, Base, BuildKinds, CheckRules, Checker, PackageId, SourceStanza, Sources, Universe,
+    Unsatisfiable, Versions,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::inputs::Settings;
 use super::{Adjacency, Graph, Parts};
 use crate::ids::{ComponentId, JobId, TargetId};
 use crate::job::{Job, JobKind};
 use crate::predict::Traits;
+use crate::rebuild::InputHash;
 
 /// What builds are made against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +65,10 @@ pub struct Planner<'s> {
     needs: Vec<Vec<JobId>>,
     wants: Vec<Vec<JobId>>,
     explains: bool,
+    /// What goes into builds besides packages; `None` if nobody asked for hashes.
+    settings: Option<Settings>,
     unresolvable: Vec<(JobId, String)>,
+    inputs: Vec<(JobId, InputHash)>,
 }
 
 #[derive(Debug)]
@@ -83,6 +88,8 @@ pub struct Planned {
     pub graph: Graph,
     /// Jobs whose build dependencies cannot be installed, and why.
     pub unresolvable: Vec<(JobId, String)>,
+    /// Hashes over what goes into each of the others, if [`Planner::with_inputs`] asked for them.
+    pub inputs: Vec<(JobId, InputHash)>,
 }
 
 impl<'s> Planner<'s> {
@@ -106,7 +113,9 @@ impl<'s> Planner<'s> {
             needs: Vec::new(),
             wants: Vec::new(),
             explains: true,
+            settings: None,
             unresolvable: Vec::new(),
+            inputs: Vec::new(),
         };
         for arch in arches {
             planner.add_target(arch, components)?;
@@ -122,6 +131,13 @@ impl<'s> Planner<'s> {
     #[must_use]
     pub fn without_explanations(mut self) -> Self {
         self.explains = false;
+        self
+    }
+
+    /// Hashes what goes into each build.
+    #[must_use]
+    pub fn with_inputs(mut self, settings: Settings) -> Self {
+        self.settings = Some(settings);
         self
     }
 
@@ -181,11 +197,13 @@ impl<'s> Planner<'s> {
         let no_base = |why| GraphError::NoBase { arch: target.clone(), why };
         let mut checker = Checker::new(universe, rules(kinds)).map_err(no_base)?;
         let made_by = self.makers(number, universe);
-        let base = self.targets[number].base;
+        let base_job = self.targets[number].base;
         if self.model == Model::SelfHosted {
             let packages = checker.base().iter();
-            self.needs[base.index()] = packages.filter_map(|package| made_by[package.place()]).collect();
+            self.needs[base_job.index()] = packages.filter_map(|package| made_by[package.place()]).collect();
         }
+        let in_base: FxHashSet<PackageId> = checker.base().iter().copied().collect();
+        let base = self.settings.as_ref().map(|settings| settings.base(universe, checker.base()));
         let target = &self.targets[number];
         for (place, source) in target.jobs.clone().zip(&target.stanzas) {
             let Ok(packages) = checker.installs(source) else {
@@ -194,10 +212,14 @@ impl<'s> Planner<'s> {
                 self.unresolvable.push((JobId::at(place), why));
                 continue;
             };
+            if let (Some(settings), Some(base)) = (&self.settings, &base) {
+                let hash = settings.hash(universe, source, kinds, &packages, (base, &in_base));
+                self.inputs.push((JobId::at(place), hash));
+            }
             self.jobs[place].traits.installs = u32::try_from(packages.len()).unwrap_or(u32::MAX);
             if self.model == Model::SelfHosted {
                 let jobs = packages.iter().filter_map(|package| made_by[package.place()]);
-                self.needs[place] = jobs.chain([base]).collect();
+                self.needs[place] = jobs.chain([base_job]).collect();
             }
         }
         Ok(())
@@ -274,7 +296,7 @@ impl<'s> Planner<'s> {
             needs: Adjacency::from_lists(self.needs),
             wants: Adjacency::from_lists(self.wants),
         });
-        Planned { graph, unresolvable: self.unresolvable }
+        Planned { graph, unresolvable: self.unresolvable, inputs: self.inputs }
     }
 }
 

@@ -8,10 +8,12 @@ mod adjacency;
 mod archive;
 pub mod cycles;
 mod feedback;
+mod inputs;
 mod paths;
 mod topology;
 
 pub use adjacency::Adjacency;
 pub use archive::{Component, GraphError, Model, Planned, Planner};
+pub use inputs::Settings as InputSettings;
 pub use paths::{Paths, longest_paths};
 pub use topology::{Graph, Parts};

@@ -1,9 +1,12 @@
 //! Which rung comes next.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Mode, Rung};
 
 /// What the class of a failure says about modes: `next` of the rule that recognised it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Advice {
     /// No mode helps: an error of the package itself.
     Stop,

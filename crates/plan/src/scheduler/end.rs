@@ -64,16 +64,21 @@ impl Scheduler {
     }
 
     fn failed(&mut self, now: Moment, job: JobId, failure: Failure, advice: Advice) {
-        let next = self.ladder(job).next(&self.entries[job.index()].tried, advice);
-        let entry = &mut self.entries[job.index()];
+        self.climb_on(job, Some(advice));
+        let entry = &self.entries[job.index()];
         if entry.again {
             self.try_again(now, job);
-        } else if next.is_some() {
-            entry.next = next;
+        } else if entry.next.is_some() {
             self.enter_anew(now, job);
         } else {
             self.rest(now, job, Rest::Failed(failure));
         }
+    }
+
+    /// The rung after those that were tried.
+    pub(super) fn climb_on(&mut self, job: JobId, advice: Option<Advice>) {
+        let next = advice.and_then(|advice| self.ladder(job).next(&self.entries[job.index()].tried, advice));
+        self.entries[job.index()].next = next;
     }
 
     /// The same rung, later.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::machine::MachineId;
 use super::state::{Build, Failure, State};
 use crate::ids::JobId;
@@ -9,11 +11,12 @@ use crate::ladder::Advice;
 use crate::moment::Moment;
 
 /// A build, numbered in the order in which they are started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BuildId(pub u64);
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// Time went by. The first event of a farm, and what [`Action::WakeAt`] asks for.
     Tick,
@@ -53,7 +56,8 @@ pub enum Event {
 }
 
 /// How a build ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum End {
     /// It succeeded, or the import did.
     Built {
@@ -73,7 +77,8 @@ pub enum End {
 }
 
 /// What the farm means to do with a job.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// Build it when it is due.
     #[default]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::TargetId;
 
 /// A kind of machine, by its place in the list that the scheduler was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MachineId(pub u8);
 
 /// Machines that are alike, taken together.

@@ -33,7 +33,7 @@ pub use state::{Blocked, Build, Code, Failure, State};
 use crate::graph::{Graph, Paths, longest_paths};
 use crate::ids::{JobId, TargetId};
 use crate::job::JobKind;
-use crate::ladder::Worked;
+use crate::ladder::{Advice, Rung, Worked};
 use crate::moment::{Moment, millis};
 use crate::predict::Predictor;
 use entry::{Entry, Rest};
@@ -72,6 +72,27 @@ pub enum Known {
     Unresolvable(Box<str>),
     /// What the farm means to do with it.
     Standing(Standing),
+    /// Rungs were tried since it became due, and failed; the next is tried now.
+    Climbed {
+        /// The rungs, and what the class of each failure said.
+        tries: Vec<(Rung, Advice)>,
+        /// The last of these failures, which stands if no rung is left.
+        failure: Failure,
+    },
+    /// A build of it runs, of an earlier run of whoever drives the scheduler. It is started first of all, and takes the slots
+    /// that it has.
+    Underway(Underway),
+}
+
+/// A build that runs already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Underway {
+    /// Where.
+    pub machine: MachineId,
+    /// How.
+    pub rung: Rung,
+    /// Slots that it has.
+    pub width: u32,
 }
 
 /// The scheduler.
@@ -92,6 +113,8 @@ pub struct Scheduler {
     timers: Timers,
     running: FxHashMap<BuildId, JobId>,
     next_build: u64,
+    /// Builds to be started with the first event.
+    underway: Vec<(JobId, Underway)>,
     /// When the first event came.
     began: Option<Moment>,
     /// Jobs whose place has to be found again.
@@ -121,6 +144,7 @@ impl Scheduler {
             timers: Timers::default(),
             running: FxHashMap::default(),
             next_build: 0,
+            underway: Vec::new(),
             began: None,
             unplaced: jobs,
             actions: Vec::new(),
@@ -142,6 +166,9 @@ impl Scheduler {
     /// Takes one event in, at a moment not before that of the last.
     pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
         self.began.get_or_insert(now);
+        for (job, underway) in std::mem::take(&mut self.underway) {
+            self.start(now, job, Some(underway.machine), underway.rung, underway.width);
+        }
         self.unplaced.extend(self.timers.due(now));
         match event {
             Event::Tick => {}
@@ -176,10 +203,23 @@ impl Scheduler {
                 entry.standing = standing;
                 return;
             }
+            Known::Climbed { tries, failure } => {
+                entry.tried = tries.iter().map(|(rung, _)| *rung).collect();
+                self.climb_on(job, tries.last().map(|(_, advice)| *advice));
+                if self.entries[job.index()].next.is_some() {
+                    return;
+                }
+                Rest::Failed(failure)
+            }
+            Known::Underway(underway) => {
+                self.underway.push((job, underway));
+                return;
+            }
             Known::Built => Rest::Succeeded,
             Known::Failed(failure) => Rest::Failed(failure),
             Known::Unresolvable(why) => Rest::Unresolvable(why),
         };
+        let entry = &mut self.entries[job.index()];
         entry.rest = Some(rest.clone());
         entry.state = rest.into();
         for place in 0..self.graph.needed_by(job).len() {

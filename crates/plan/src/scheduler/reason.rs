@@ -11,7 +11,12 @@ const NAMED: usize = 3;
 impl Scheduler {
     /// The reason for a job's state in one sentence without a full stop.
     pub fn reason(&self, now: Moment, job: JobId) -> String {
-        match self.state(job) {
+        self.reason_of(now, job, self.state(job))
+    }
+
+    /// The reason for a state that a job has, or had a moment ago.
+    pub fn reason_of(&self, now: Moment, job: JobId, state: &State) -> String {
+        match state {
             State::Unresolvable(why) => format!("its build dependencies cannot be installed: {why}"),
             State::Blocked(blocked) => self.waits_for(now, job, blocked),
             State::Scheduled => self.waits_for_slot(job),

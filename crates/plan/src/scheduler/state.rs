@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::event::BuildId;
 use super::machine::MachineId;
 use crate::ids::JobId;
@@ -81,7 +83,7 @@ pub struct Build {
 }
 
 /// Why a package does not build.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The class of the failure, such as "test-timeout".
     pub class: Box<str>,
@@ -147,6 +149,11 @@ impl Code {
             Self::Disabled => "disabled",
             Self::Locked => "locked",
         }
+    }
+
+    /// From that word.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.name() == name)
     }
 }
 

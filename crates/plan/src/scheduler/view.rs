@@ -1,6 +1,8 @@
 //! What can be asked of a scheduler.
 
-use super::{Build, Code, MachineId, Scheduler, State};
+use std::time::Duration;
+
+use super::{Build, Code, MachineId, MachineKind, Scheduler, State};
 use crate::graph::{Graph, Paths};
 use crate::ids::JobId;
 use crate::job::JobKind;
@@ -42,6 +44,16 @@ impl Scheduler {
     /// Slots of a kind of machine, and how many of them are used.
     pub fn slots(&self, machine: MachineId) -> Option<(u32, u32)> {
         self.machines.get(usize::from(machine.0)).map(|machine| (machine.kind.slots, machine.used))
+    }
+
+    /// A kind of machine.
+    pub fn machine(&self, machine: MachineId) -> Option<&MachineKind> {
+        self.machines.get(usize::from(machine.0)).map(|machine| &machine.kind)
+    }
+
+    /// What is left to do, as if there were one slot, by the predictions of now; what runs counts as if it had just begun.
+    pub fn left(&self) -> Duration {
+        Duration::from_millis(self.left)
     }
 
     /// Longest paths, by the predictions of now.

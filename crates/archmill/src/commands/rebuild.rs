@@ -1,0 +1,249 @@
+//! `archmill rebuild`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use archmill_build::classify::ExitCode;
+use archmill_deb::Arch;
+use archmill_farm::{Rebuild, Stop, Summary, drive};
+use archmill_plan::graph::InputSettings;
+use archmill_plan::ladder::{Ladder, Mode};
+use archmill_plan::predict::Predictor;
+use archmill_plan::scheduler::{Code, MachineKind, Settings};
+use archmill_plan::{Job, JobId};
+use archmill_store::Store;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::cli::RebuildArgs;
+use crate::config::Config;
+use crate::farm::{
+    self, Archive, ComponentConfig, Depth, Display, FarmConfig, MachineConfig, ModelConfig, Tasks,
+};
+use crate::setup::Mistake;
+
+/// So many packages that failed are named at the end.
+const NAMED: usize = 20;
+
+/// Builds what the farm lacks.
+pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
+    let (config, farm, archive_args) = what(args)?;
+    if farm.model == ModelConfig::SelfHosted {
+        return Err(Mistake(
+            "a rebuild against its own results needs an archive of them, which archmill does not write yet; say \
+             model = \"against-upstream\" in [farm]"
+                .to_owned(),
+        )
+        .into());
+    }
+    let folder = std::path::absolute(args.state.folder(&config))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let store = runtime.block_on(Store::make(&folder))?;
+    // Before anything else: two of them must not even plan.
+    let _lock = store.lock()?;
+    let suite = farm.suite.clone().unwrap_or_else(|| archive_args.suite.clone());
+    remark!("planning {suite}");
+    let archive = farm::open(&farm, &archive_args, Depth::Inputs(input_settings(&farm, &archive_args)))?;
+    let machines = here(&farm, farm::machines(&farm.machines, None, archive.graph.targets())?)?;
+    let native = native(archive.graph.targets())?;
+    let untested = farm.packages.iter().filter(|(_, package)| package.nocheck).map(|(name, _)| name.clone());
+    let tasks = Tasks::new(&suite, &archive_args, &config, &native, untested.collect())?;
+    remark!("{} builds, in {}", builds(&archive), folder.display());
+    let mut display = Display::new();
+    let summary = runtime.block_on(async {
+        let mut stops = signals()?;
+        let rebuild = Rebuild {
+            store: &store,
+            suite: &suite,
+            policies: archive.graph.jobs().filter_map(|of| policy(&farm, of)).collect(),
+            graph: archive.graph,
+            inputs: archive.inputs,
+            known: archive.known,
+            machines,
+            settings: settings(&farm)?,
+            predictor: Predictor::new(farm.penalties()),
+            shares: farm.shares(),
+            task: &|graph, job, build, folder| tasks.task(graph, job, build, folder),
+            most_retries: args.max_retries,
+        };
+        anyhow::Ok(drive(rebuild, &mut display, &mut stops).await?)
+    });
+    display.finish();
+    let summary = summary?;
+    runtime.block_on(tell(&store, &summary))
+}
+
+/// The configuration, the farm and where packages come from: of a file, or of the command line.
+fn what(args: &RebuildArgs) -> anyhow::Result<(Config, FarmConfig, crate::cli::ArchiveArgs)> {
+    let mut archive = args.archive.clone();
+    let arch = archive.arch.take();
+    let file =
+        args.what.iter().find(|what| Path::new(what).extension().is_some_and(|ending| ending == "toml"));
+    if let Some(file) = file {
+        if args.what.len() > 1 || arch.is_some() {
+            return Err(Mistake(format!(
+                "{file} says what is built for which architectures; name either it or packages and --arch"
+            ))
+            .into());
+        }
+        archive.places.config = Some(PathBuf::from(file));
+    }
+    let config = archive.places.config()?;
+    let mut farm = match (file, &config.farm) {
+        (Some(_), Some(farm)) => farm.clone(),
+        (Some(file), None) => {
+            return Err(
+                Mistake(format!("{file} has no [farm]; examples/farm.toml shows what goes there")).into()
+            );
+        }
+        (None, _) if args.what.is_empty() => {
+            return Err(Mistake(
+                "say what to build: a farm.toml, or source packages and --arch arm64,armhf".to_owned(),
+            )
+            .into());
+        }
+        (None, farm) => named(args, arch.as_deref(), farm.as_ref()),
+    };
+    if let Some(slots) = args.slots {
+        let machine = machine();
+        farm.machines.entry(machine).or_default().slots = slots;
+    }
+    Ok((config, farm, archive))
+}
+
+/// A farm of packages that the command line names; what a file says of machines and packages holds for them too.
+fn named(args: &RebuildArgs, arch: Option<&str>, farm: Option<&FarmConfig>) -> FarmConfig {
+    let machine = machine();
+    let arches = arch.unwrap_or(&machine).split(',').map(|name| name.trim().to_owned()).collect();
+    let processors =
+        std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
+    let component = ComponentConfig {
+        name: "main".to_owned(),
+        architectures: arches,
+        packages: Some(args.what.clone()),
+        made_up: None,
+        share: None,
+    };
+    let mut named = FarmConfig { max_width: Some(processors), ..farm.cloned().unwrap_or_default() };
+    named.model = ModelConfig::AgainstUpstream;
+    named.suite = Some(args.archive.suite.clone());
+    named.component = vec![component];
+    named
+        .machines
+        .entry(machine)
+        .or_insert_with(|| MachineConfig { slots: processors, ..MachineConfig::default() });
+    named
+}
+
+fn machine() -> String {
+    rustix::system::uname().machine().to_string_lossy().into_owned()
+}
+
+/// The machines of the farm that this host is: builds are started nowhere else yet.
+fn here(farm: &FarmConfig, machines: Vec<MachineKind>) -> anyhow::Result<Vec<MachineKind>> {
+    let host = machine();
+    let cpu = |kind: &MachineKind| {
+        farm.machines
+            .get(&kind.name)
+            .and_then(|config| config.cpu.clone())
+            .unwrap_or_else(|| kind.name.clone())
+    };
+    let (here, elsewhere): (Vec<_>, Vec<_>) = machines.into_iter().partition(|kind| cpu(kind) == host);
+    for kind in &elsewhere {
+        remark!(
+            "warning: archmill starts builds on this host alone yet, and none on the machines {:?}",
+            kind.name
+        );
+    }
+    if here.iter().all(|kind| kind.slots == 0) {
+        return Err(Mistake(format!(
+            "the farm has no slots on this host; write [farm.machines.{host}] with slots = N, or give --slots N"
+        ))
+        .into());
+    }
+    Ok(here)
+}
+
+/// The architecture that packages for all are built on: amd64 if the farm has it, else the first.
+fn native(targets: &[Arch]) -> anyhow::Result<String> {
+    let mut arches = targets.iter().filter(|target| **target != Arch::ALL);
+    let first = arches.clone().find(|target| **target == Arch::AMD64).or_else(|| arches.next());
+    Ok(first.context("the farm has no architecture")?.to_string())
+}
+
+/// The scheduler's settings. There is no archive yet that imported packages could go to.
+fn settings(farm: &FarmConfig) -> anyhow::Result<Settings> {
+    let settings = farm.settings()?;
+    let ladder: Ladder = settings.ladder.only(|rung| rung.mode != Mode::Imported);
+    Ok(Settings { ladder, ..settings })
+}
+
+fn input_settings(farm: &FarmConfig, archive: &crate::cli::ArchiveArgs) -> InputSettings {
+    let untested = farm.packages.iter().filter(|(_, package)| package.nocheck);
+    InputSettings {
+        strategy: farm.strategy,
+        profiles: archive.profiles.clone(),
+        common: Vec::new(),
+        of_source: untested
+            .map(|(name, _)| (name.clone(), vec![("nocheck".to_owned(), "1".to_owned())]))
+            .collect(),
+    }
+}
+
+fn policy(farm: &FarmConfig, (job, of): (JobId, &Job)) -> Option<(JobId, archmill_plan::scheduler::Policy)> {
+    Some((job, farm.packages.get(&*of.source)?.policy?))
+}
+
+fn builds(archive: &Archive) -> usize {
+    archive.graph.jobs().filter(|(_, job)| job.kind == archmill_plan::JobKind::Package).count()
+}
+
+/// Ctrl-C: no more builds, then an end of those that run, then an end at once. SIGTERM: an end of those that run.
+fn signals() -> anyhow::Result<UnboundedReceiver<Stop>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (send, receive) = unbounded_channel();
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut terminations = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        let mut stops = [Stop::Drain, Stop::End].into_iter();
+        loop {
+            let stop = tokio::select! {
+                _ = interrupts.recv() => stops.next(),
+                _ = terminations.recv() => stops.by_ref().last(),
+            };
+            let Some(stop) = stop else {
+                // What runs is adopted by the next rebuild.
+                std::process::exit(ExitCode::Cancelled.code().into());
+            };
+            if send.send(stop).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receive)
+}
+
+async fn tell(store: &Store, summary: &Summary) -> anyhow::Result<ExitCode> {
+    let counts: Vec<String> = summary
+        .counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(code, count)| format!("{} {count}", code.name()))
+        .collect();
+    answer!("{}; {} builds in this run", counts.join(", "), summary.builds);
+    let packages = store.packages(None).await?;
+    let not_built: Vec<_> = packages
+        .iter()
+        .filter(|row| matches!(row.state, Code::Failed | Code::Unresolvable | Code::Broken))
+        .collect();
+    for row in not_built.iter().take(NAMED) {
+        answer!("  {} {} is {}: {}", row.planned.source, row.planned.target, row.state.name(), row.reason);
+    }
+    if not_built.len() > NAMED {
+        answer!("  and {} more; archmill status names them", not_built.len() - NAMED);
+    }
+    if summary.stopped {
+        answer!("ended before all was done; the same command goes on from here");
+        return Ok(ExitCode::Cancelled);
+    }
+    Ok(if not_built.is_empty() { ExitCode::Success } else { ExitCode::Build })
+}

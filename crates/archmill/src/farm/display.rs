@@ -1,0 +1,205 @@
+//! What a rebuild shows: a line for each thing that happens and, in a terminal, what runs now and how long it will take.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::Duration;
+
+use archmill_farm::{Watch, log_of};
+use archmill_plan::scheduler::{Build, Code, Scheduler};
+use archmill_plan::{JobId, Moment};
+use archmill_store::{BuildEnd, EndKind, RequestRow};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// So many builds are shown; of more the number is told.
+const SHOWN: usize = 8;
+
+/// The display of a rebuild, on standard error.
+pub(crate) struct Display {
+    bar: Option<ProgressBar>,
+    outlook: Outlook,
+}
+
+/// How well durations were predicted so far.
+#[derive(Default)]
+struct Outlook {
+    /// Logarithms of what builds took over what they were predicted to take.
+    errors: Vec<f64>,
+}
+
+impl Display {
+    pub(crate) fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style =
+                ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
+        });
+        Self { bar, outlook: Outlook::default() }
+    }
+
+    /// Takes what runs off the screen.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, text: &str) {
+        let now = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
+        match &self.bar {
+            Some(bar) => bar.println(format!("{now} {text}")),
+            None => remark!("{now} {text}"),
+        }
+    }
+}
+
+impl Watch for Display {
+    fn started(&mut self, scheduler: &Scheduler, job: JobId, build: &Build, adopted: bool) {
+        let verb = if adopted { "is still being built" } else { "is being built" };
+        let slots = if build.width > 1 { format!(" in {} slots", build.width) } else { String::new() };
+        self.line(&format!(
+            "{} {verb} ({}{slots}), about {}",
+            name(scheduler, job),
+            build.rung,
+            time(build.expected)
+        ));
+    }
+
+    fn ended(&mut self, scheduler: &Scheduler, job: JobId, build: &Build, end: &BuildEnd) {
+        let took = end.wall.map(|wall| format!(" in {}", time(wall))).unwrap_or_default();
+        let why = end.message.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+        let what = match end.kind {
+            EndKind::Built => {
+                self.outlook.learn(build, end);
+                format!("built{took} ({})", build.rung)
+            }
+            EndKind::Failed => {
+                format!("failed{took} ({}, {}){why}", build.rung, end.class.as_deref().unwrap_or("unknown"))
+            }
+            EndKind::Unresolvable => format!("cannot be built{why}"),
+            EndKind::Transient | EndKind::Lost => format!("came to nothing, and not for its own fault{why}"),
+            EndKind::Cancelled => "ended".to_owned(),
+        };
+        self.line(&format!("{} {what}", name(scheduler, job)));
+    }
+
+    fn requested(&mut self, request: &RequestRow, jobs: usize) {
+        let target = request.target.as_deref().map(|target| format!(" for {target}")).unwrap_or_default();
+        let what = format!("{} {}{target}", request.kind.name(), request.source);
+        self.line(&match jobs {
+            0 => format!("{what}: this rebuild has no such package"),
+            1 => what,
+            _ => format!("{what}: {jobs} builds"),
+        });
+    }
+
+    fn stopping(&mut self, running: usize) {
+        self.line(&match running {
+            0 => "no more builds are started".to_owned(),
+            _ => {
+                format!("no more builds are started; {running} go on to their end. Once more ends them, too")
+            }
+        });
+    }
+
+    fn tick(&mut self, scheduler: &Scheduler, folder: &dyn Fn(JobId) -> Option<Box<Path>>) {
+        let Some(bar) = &self.bar else { return };
+        let running = scheduler.running();
+        let mut lines = Vec::new();
+        for (job, build) in running.iter().take(SHOWN) {
+            let phase = folder(*job).and_then(|folder| phase(&folder)).unwrap_or_default();
+            let since = now().since(build.since);
+            lines.push(format!(
+                "  {} ({}) {} of about {}  {phase}",
+                name(scheduler, *job),
+                build.rung,
+                time(since),
+                time(build.expected)
+            ));
+        }
+        if running.len() > SHOWN {
+            lines.push(format!("  and {} more", running.len() - SHOWN));
+        }
+        let counts = scheduler.counts();
+        let of = |code: Code| counts[code as usize].1;
+        let all: usize = counts.iter().map(|(_, count)| count).sum();
+        let open = of(Code::Blocked) + of(Code::Scheduled) + of(Code::Building) + of(Code::Finished);
+        lines.push(format!(
+            "{} of {all} done, {} failed, {open} to do{}",
+            all - open,
+            of(Code::Failed),
+            self.outlook.tell(scheduler, open)
+        ));
+        bar.set_message(lines.join("\n"));
+    }
+}
+
+impl Outlook {
+    #[allow(clippy::cast_precision_loss)]
+    fn learn(&mut self, build: &Build, end: &BuildEnd) {
+        let took = end.wall.unwrap_or_default().as_secs_f64().max(1.0);
+        self.errors.push((took / build.expected.as_secs_f64().max(1.0)).ln());
+    }
+
+    /// When it will be done, with bounds that hold four times out of five if what is to come is as well predicted as what was.
+    #[allow(clippy::cast_precision_loss)]
+    fn tell(&self, scheduler: &Scheduler, open: usize) -> String {
+        let slots: u32 = (0..=u8::MAX)
+            .map_while(|place| scheduler.slots(archmill_plan::scheduler::MachineId(place)))
+            .map(|(slots, _)| slots)
+            .sum();
+        if slots == 0 || open == 0 {
+            return String::new();
+        }
+        let left = scheduler.left().as_secs_f64() / f64::from(slots);
+        let longest = scheduler
+            .graph()
+            .jobs()
+            .filter(|(job, _)| !scheduler.state(*job).is_final())
+            .map(|(job, _)| scheduler.paths().to_end[job.index()])
+            .max();
+        let left = left.max(longest.unwrap_or_default().as_secs_f64());
+        if self.errors.len() < 3 {
+            return format!(", about {} left", time(Duration::from_secs_f64(left)));
+        }
+        let count = self.errors.len() as f64;
+        let mean = self.errors.iter().sum::<f64>() / count;
+        let spread =
+            (self.errors.iter().map(|error| (error - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt();
+        // What all builds have in common was seen on those that are done; the rest evens out over those that are not.
+        let doubt = 1.28 * spread * (1.0 / count + 1.0 / open as f64).sqrt();
+        let bound = |sign: f64| time(Duration::from_secs_f64((left * (mean + sign * doubt).exp()).min(1e9)));
+        format!(", about {} left ({} to {})", bound(0.0), bound(-1.0), bound(1.0))
+    }
+}
+
+fn name(scheduler: &Scheduler, job: JobId) -> String {
+    let of = scheduler.graph().job(job);
+    format!("{} {} {}", of.source, of.version, scheduler.graph().target(of.target))
+}
+
+/// The section of the log that a build is in.
+fn phase(folder: &Path) -> Option<String> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let mut file = std::fs::File::open(log_of(folder)?).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(1 << 14))).ok()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let title = |line: &str| Some(line.strip_prefix("| ")?.strip_suffix('|')?.trim().to_owned());
+    text.lines().rev().find_map(title)
+}
+
+fn now() -> Moment {
+    Moment(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0))
+}
+
+/// Seconds, minutes or hours, whichever says enough.
+pub(crate) fn time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..=99 => format!("{seconds} s"),
+        100..=5999 => format!("{} min", (seconds + 30) / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}

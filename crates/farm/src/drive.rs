@@ -1,0 +1,526 @@
+//! The loop.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use archmill_engine::local::{self, Handle, Running};
+use archmill_engine::{EngineError, Exit, Task};
+use archmill_plan::graph::Graph;
+use archmill_plan::ladder::{Advice, Worked};
+use archmill_plan::predict::Predictor;
+use archmill_plan::rebuild::InputHash;
+use archmill_plan::scheduler::{
+    Action, Build, BuildId, Code, End, Event, Failure, Farm, Known, MachineId, MachineKind, Policy,
+    Scheduler, Settings, State,
+};
+use archmill_plan::{JobId, JobKind, Moment};
+use archmill_store::{BuildEnd, Change, EndKind, NewBuild, RequestKind, RequestRow, Store};
+use rustc_hash::FxHashMap;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+
+use crate::jobs::Jobs;
+use crate::verdict::{TRANSIENT, Verdict, judge, keep};
+use crate::watch::Watch;
+use crate::{FarmError, build_folder, known};
+
+/// How often it is looked for requests, and a display made anew.
+const TICK: Duration = Duration::from_millis(500);
+/// How often predictions are made anew from what was learnt: that takes time in proportion to the graph.
+const LEARN: Duration = Duration::from_mins(5);
+/// A build that is asked to end and does not is killed after this.
+const GRACE: Duration = Duration::from_mins(2);
+
+/// The command of a build: for a job, run as the scheduler says, in a folder.
+pub type MakeTask<'r> = &'r dyn Fn(&Graph, JobId, &Build, &Path) -> Task;
+
+/// A rebuild.
+pub struct Rebuild<'r> {
+    /// The farm's memory; whoever calls holds its lock.
+    pub store: &'r Store,
+    /// What is rebuilt.
+    pub suite: &'r str,
+    /// The jobs.
+    pub graph: Graph,
+    /// Hashes over what goes into them.
+    pub inputs: FxHashMap<JobId, InputHash>,
+    /// What the plan itself knows of jobs: what cannot be installed, what is switched off.
+    pub known: Vec<(JobId, Known)>,
+    /// The machines.
+    pub machines: Vec<MachineKind>,
+    /// Settings of all packages.
+    pub settings: Settings,
+    /// Policies of single jobs.
+    pub policies: FxHashMap<JobId, Policy>,
+    /// Durations that are known from elsewhere.
+    pub predictor: Predictor,
+    /// Shares of components.
+    pub shares: Option<Vec<f64>>,
+    /// The command of a build.
+    pub task: MakeTask<'r>,
+    /// So often a build may come to nothing in a row for no fault of its package, before it is left for the next run.
+    pub most_retries: u32,
+}
+
+/// How a rebuild is ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// No more builds are started; those that run go on to their end.
+    Drain,
+    /// Those that run are ended too.
+    End,
+}
+
+/// What a rebuild came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Its number.
+    pub run: i64,
+    /// Packages by state.
+    pub counts: [(Code, usize); 11],
+    /// Builds that ended in this run.
+    pub builds: u64,
+    /// Whether it was ended before there was nothing left to do.
+    pub stopped: bool,
+}
+
+/// Runs a rebuild to its end.
+pub async fn drive(
+    rebuild: Rebuild<'_>,
+    watch: &mut dyn Watch,
+    stops: &mut UnboundedReceiver<Stop>,
+) -> Result<Summary, FarmError> {
+    let Rebuild { store, suite, .. } = rebuild;
+    let run = store.begin_run(suite, now()).await?;
+    let (mut driver, unwanted) = Driver::new(rebuild, run, watch).await?;
+    for orphan in unwanted {
+        known::end_orphan(store, orphan, now()).await?;
+    }
+    driver.begin().await?;
+    driver.run(stops).await?;
+    store.end_run(run, now()).await?;
+    Ok(Summary {
+        run,
+        counts: driver.scheduler.counts(),
+        builds: driver.builds,
+        stopped: driver.stopped.is_some() && !driver.scheduler.is_done(),
+    })
+}
+
+struct Driver<'r> {
+    store: &'r Store,
+    run: i64,
+    scheduler: Scheduler,
+    jobs: Jobs,
+    machines: usize,
+    task: MakeTask<'r>,
+    watch: &'r mut dyn Watch,
+    /// Builds of earlier runs that still run, until the scheduler has started them.
+    adopted: FxHashMap<JobId, (archmill_store::BuildId, Running)>,
+    running: FxHashMap<BuildId, Underway>,
+    ends: JoinSet<(BuildId, Result<Exit, EngineError>)>,
+    /// What the scheduler has yet to be told.
+    queue: VecDeque<(Event, With)>,
+    wake: Option<Moment>,
+    retries: FxHashMap<JobId, u32>,
+    most_retries: u32,
+    stopped: Option<Stop>,
+    builds: u64,
+    learnt: Instant,
+}
+
+/// A build that runs.
+struct Underway {
+    job: JobId,
+    build: Build,
+    row: archmill_store::BuildId,
+    handle: Option<Handle>,
+    /// When it was asked to end.
+    asked: Option<Instant>,
+}
+
+/// What is written down together with an event.
+enum With {
+    Nothing,
+    End(archmill_store::BuildId, BuildEnd),
+    Worked(JobId, Worked),
+    Request(RequestRow, JobId),
+}
+
+impl<'r> Driver<'r> {
+    async fn new(
+        rebuild: Rebuild<'r>,
+        run: i64,
+        watch: &'r mut dyn Watch,
+    ) -> Result<(Self, Vec<known::Orphan>), FarmError> {
+        let Rebuild { store, suite, graph, inputs, machines, settings, policies, shares, .. } = rebuild;
+        let orphans = known::take_in(store, now()).await?;
+        let jobs = Jobs::plan(store, suite, &graph, &inputs, now()).await?;
+        let rows = store.packages(None).await?;
+        let mut predictor = rebuild.predictor;
+        for build in store.history().await? {
+            let end = build.end.as_ref().filter(|end| end.kind == EndKind::Built);
+            let Some((job, end)) = jobs.job(build.new.package).zip(end) else { continue };
+            let of = graph.job(job);
+            predictor.learn(&of.source, of.traits, of.target, build.new.rung, took(end));
+        }
+        predictor.fit();
+        // What the plan says comes last, so it is what counts.
+        let mut known = known::known(store, &jobs, &rows).await?;
+        let (underway, adopted, unwanted) = known::adopt(orphans, &jobs, &machines);
+        known.retain(|(job, known)| !adopted.contains_key(job) || matches!(known, Known::Climbed { .. }));
+        known.extend(underway);
+        known.extend(rebuild.known.into_iter().filter(|(job, _)| !adopted.contains_key(job)));
+        let count = machines.len();
+        let farm = Farm { graph, machines, settings, policies, predictor, known, shares };
+        let driver = Self {
+            store,
+            run,
+            scheduler: Scheduler::new(farm),
+            jobs,
+            machines: count,
+            task: rebuild.task,
+            watch,
+            adopted,
+            running: FxHashMap::default(),
+            ends: JoinSet::new(),
+            queue: VecDeque::new(),
+            wake: None,
+            retries: FxHashMap::default(),
+            most_retries: rebuild.most_retries,
+            stopped: None,
+            builds: 0,
+            learnt: Instant::now(),
+        };
+        let mut change = store.begin().await?;
+        let mut driver = driver;
+        for row in &rows {
+            let Some(job) = driver.jobs.job(row.id) else { continue };
+            let state = driver.scheduler.state(job);
+            if state.code() != row.state {
+                driver.write(&mut change, now(), job, state).await?;
+            }
+            if let Some(why) = &row.held {
+                driver.queue.push_back((Event::Hold(job, why.as_str().into()), With::Nothing));
+            }
+            if row.prioritised {
+                driver.queue.push_back((Event::Prioritise(job), With::Nothing));
+            }
+        }
+        change.commit().await?;
+        Ok((driver, unwanted))
+    }
+
+    /// What was asked for before the first build starts.
+    async fn begin(&mut self) -> Result<(), FarmError> {
+        self.take_requests().await?;
+        // Nothing starts while slots are none; with the last of these events everything that may does.
+        let slots = |place| self.scheduler.slots(machine(place)).map_or(0, |(slots, _)| slots);
+        let slots: Vec<u32> = (0..self.machines).map(slots).collect();
+        let asked = std::mem::take(&mut self.queue);
+        let all = |slots: Vec<u32>| {
+            let of = |(place, slots)| (Event::Slots(machine(place), slots), With::Nothing);
+            slots.into_iter().enumerate().map(of).collect::<Vec<_>>()
+        };
+        if !asked.is_empty() {
+            self.queue.extend(all(vec![0; self.machines]));
+            self.queue.extend(asked);
+        }
+        self.queue.extend(all(slots));
+        self.queue.push_back((Event::Tick, With::Nothing));
+        self.tell_all().await
+    }
+
+    async fn run(&mut self, stops: &mut UnboundedReceiver<Stop>) -> Result<(), FarmError> {
+        let mut ticks: Interval = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.running.is_empty() || (self.stopped.is_none() && !self.scheduler.is_done()) {
+            let wait = self.wake.map(|wake| wake.since(now()));
+            tokio::select! {
+                Some(joined) = self.ends.join_next(), if !self.ends.is_empty() => match joined {
+                    Ok((build, exit)) => self.ended(build, exit?),
+                    // A task of ours panicked, which is told as such.
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                },
+                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
+                    self.wake = None;
+                    self.queue.push_back((Event::Tick, With::Nothing));
+                }
+                Some(stop) = stops.recv() => self.stop(stop),
+                _ = ticks.tick() => self.tick().await?,
+            }
+            self.tell_all().await?;
+        }
+        Ok(())
+    }
+
+    async fn tick(&mut self) -> Result<(), FarmError> {
+        self.take_requests().await?;
+        if self.learnt.elapsed() >= LEARN {
+            self.learnt = Instant::now();
+            self.queue.push_back((Event::Reprioritise, With::Nothing));
+        }
+        for build in self.running.values_mut() {
+            if build.asked.is_some_and(|asked| asked.elapsed() >= GRACE)
+                && let Some(handle) = build.handle
+            {
+                // It is killed again if that fails.
+                let _ = handle.kill();
+            }
+        }
+        let folders: FxHashMap<JobId, Box<Path>> = self
+            .running
+            .values()
+            .map(|build| (build.job, build_folder(self.store.folder(), build.row).into_boxed_path()))
+            .collect();
+        self.watch.tick(&self.scheduler, &|job| folders.get(&job).cloned());
+        Ok(())
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        self.stopped = Some(stop);
+        for place in 0..self.machines {
+            self.queue.push_back((Event::Slots(machine(place), 0), With::Nothing));
+        }
+        self.watch.stopping(self.running.len());
+        if stop == Stop::End {
+            self.running.values_mut().for_each(Underway::cancel);
+        }
+    }
+
+    async fn take_requests(&mut self) -> Result<(), FarmError> {
+        for request in self.store.requests().await? {
+            let graph = self.scheduler.graph();
+            let is_meant = |job: &archmill_plan::Job| {
+                job.kind == JobKind::Package
+                    && *job.source == *request.source
+                    && request
+                        .target
+                        .as_ref()
+                        .is_none_or(|target| graph.target(job.target).as_str() == target)
+            };
+            let meant: Vec<JobId> = graph.jobs().filter(|(_, job)| is_meant(job)).map(|(id, _)| id).collect();
+            self.watch.requested(&request, meant.len());
+            if meant.is_empty() {
+                let mut change = self.store.begin().await?;
+                change.taken(request.id, now()).await?;
+                change.commit().await?;
+            }
+            for job in meant {
+                let event = match request.kind {
+                    RequestKind::GiveBack => Event::GiveBack(job),
+                    RequestKind::Hold => Event::Hold(job, request.why.as_str().into()),
+                    RequestKind::Release => Event::Release(job),
+                    RequestKind::Prioritise => Event::Prioritise(job),
+                };
+                self.queue.push_back((event, With::Request(request.clone(), job)));
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_all(&mut self) -> Result<(), FarmError> {
+        while let Some((event, with)) = self.queue.pop_front() {
+            self.tell(event, with).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the scheduler something, writes down what that means, and then does it.
+    async fn tell(&mut self, event: Event, with: With) -> Result<(), FarmError> {
+        let now = now();
+        let mut change = self.store.begin().await?;
+        change.event(self.run, now, &event).await?;
+        self.write_with(&mut change, now, with).await?;
+        let actions = self.scheduler.handle(now, event);
+        let mut starts = Vec::new();
+        for action in &actions {
+            match action {
+                Action::Moved(job, state) => self.write(&mut change, now, *job, state).await?,
+                Action::Start(job, build) => {
+                    starts.extend(self.write_start(&mut change, now, *job, build).await?)
+                }
+                Action::Cancel(build) => {
+                    if let Some(underway) = self.running.get_mut(build) {
+                        underway.cancel();
+                    }
+                }
+                Action::Publish(job, build) => {
+                    let rung = self.running.get(build).map(|underway| underway.build.rung);
+                    let version = self.scheduler.graph().job(*job).version.clone();
+                    let with =
+                        rung.map_or(With::Nothing, |rung| With::Worked(*job, Worked { rung, version }));
+                    self.queue.push_back((Event::Published { build: *build, changed: true }, with));
+                    self.running.remove(build);
+                }
+                Action::WakeAt(moment) => self.wake = Some(*moment),
+            }
+        }
+        change.commit().await?;
+        for (job, build, row) in starts {
+            self.start(job, build, row);
+        }
+        Ok(())
+    }
+
+    async fn write_with(&self, change: &mut Change<'_>, now: Moment, with: With) -> Result<(), FarmError> {
+        match with {
+            With::Nothing => {}
+            With::End(row, end) => change.end(row, &end).await?,
+            With::Worked(job, worked) => {
+                if let Some(package) = self.jobs.row(job) {
+                    change.worked(package, &worked).await?;
+                }
+            }
+            With::Request(request, job) => {
+                change.taken(request.id, now).await?;
+                let Some(package) = self.jobs.row(job) else { return Ok(()) };
+                match request.kind {
+                    RequestKind::GiveBack => change.start_over(package).await?,
+                    RequestKind::Hold => change.hold(package, Some(&request.why)).await?,
+                    RequestKind::Release => change.hold(package, None).await?,
+                    RequestKind::Prioritise => change.prioritise(package, true).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        change: &mut Change<'_>,
+        now: Moment,
+        job: JobId,
+        state: &State,
+    ) -> Result<(), FarmError> {
+        let Some(package) = self.jobs.row(job) else { return Ok(()) };
+        let reason = self.scheduler.reason_of(now, job, state);
+        let class = match state {
+            State::Failed(failure) => Some(&*failure.class),
+            State::Unresolvable(_) => Some("dependencies"),
+            _ => None,
+        };
+        let is_settled = matches!(state.code(), Code::Succeeded | Code::Failed | Code::Unresolvable);
+        let settled = self.jobs.inputs(job).filter(|_| is_settled);
+        change.moved(package, state.code(), &reason, class, settled, now).await?;
+        if is_settled {
+            change.start_over(package).await?;
+            change.prioritise(package, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_start(
+        &self,
+        change: &mut Change<'_>,
+        now: Moment,
+        job: JobId,
+        build: &Build,
+    ) -> Result<Option<(JobId, Build, archmill_store::BuildId)>, FarmError> {
+        if let Some((row, _)) = self.adopted.get(&job) {
+            return Ok(Some((job, *build, *row)));
+        }
+        let Some(package) = self.jobs.row(job) else { return Ok(None) };
+        let machine = build.machine.and_then(|machine| self.scheduler.machine(machine));
+        let row = change
+            .start(&NewBuild {
+                package,
+                run: self.run,
+                version: self.scheduler.graph().job(job).version.to_string(),
+                inputs: self.jobs.inputs(job).map(str::to_owned),
+                rung: build.rung,
+                machine: machine.map_or_else(String::new, |kind| kind.name.clone()),
+                width: build.width,
+                started: now,
+                expected: build.expected,
+            })
+            .await?;
+        Ok(Some((job, *build, row)))
+    }
+
+    fn start(&mut self, job: JobId, build: Build, row: archmill_store::BuildId) {
+        let orphan = self.adopted.remove(&job);
+        let is_adopted = orphan.is_some();
+        let folder = build_folder(self.store.folder(), row);
+        let running = match orphan {
+            Some((_, running)) => Ok(running),
+            None => local::start(&(self.task)(self.scheduler.graph(), job, &build, &folder)),
+        };
+        let handle = running.as_ref().ok().map(Running::handle);
+        self.running.insert(build.id, Underway { job, build, row, handle, asked: None });
+        self.watch.started(&self.scheduler, job, &build, is_adopted);
+        let id = build.id;
+        match running {
+            Ok(running) => {
+                self.ends.spawn(async move { (id, running.ended().await) });
+            }
+            Err(error) => {
+                let end = End::Transient(error.to_string().into());
+                self.conclude(id, Verdict { kept: keep(&end, now()), end });
+            }
+        }
+    }
+
+    fn ended(&mut self, id: BuildId, exit: Exit) {
+        let Some(underway) = self.running.get(&id) else { return };
+        let folder = build_folder(self.store.folder(), underway.row);
+        let verdict = judge(&folder, underway.build.rung, exit, underway.asked.is_some(), now());
+        self.conclude(id, verdict);
+    }
+
+    fn conclude(&mut self, id: BuildId, verdict: Verdict) {
+        let Some(underway) = self.running.get(&id) else { return };
+        let (job, row, build) = (underway.job, underway.row, underway.build);
+        let Verdict { end, kept } = self.limited(job, verdict);
+        self.builds += 1;
+        self.watch.ended(&self.scheduler, job, &build, &kept);
+        // One that was built is needed until its results are published.
+        if !matches!(end, End::Built { .. }) {
+            self.running.remove(&id);
+        }
+        self.queue.push_back((Event::Ended(id, end), With::End(row, kept)));
+    }
+
+    /// What came to nothing too often in a row is left for the next run: a mirror that lost a file must not keep a rebuild
+    /// from ending.
+    fn limited(&mut self, job: JobId, verdict: Verdict) -> Verdict {
+        let End::Transient(why) = &verdict.end else {
+            self.retries.remove(&job);
+            return verdict;
+        };
+        let failures = self.retries.entry(job).or_default();
+        *failures += 1;
+        if *failures <= self.most_retries {
+            return verdict;
+        }
+        let why = format!("{failures} times in a row, for no fault of the package: {why}");
+        let failure = Failure { class: TRANSIENT[0].into(), why: why.into() };
+        Verdict { end: End::Failed(failure, Advice::Stop), ..verdict }
+    }
+}
+
+impl Underway {
+    fn cancel(&mut self) {
+        self.asked.get_or_insert_with(Instant::now);
+        if let Some(handle) = self.handle {
+            // If it cannot be told, it is killed after a while.
+            let _ = handle.end();
+        }
+    }
+}
+
+/// What a build took, as if it had had one slot: in several, CPU time is the better measure.
+fn took(end: &BuildEnd) -> Duration {
+    end.wall.max(end.cpu).unwrap_or_default()
+}
+
+fn machine(place: usize) -> MachineId {
+    MachineId(u8::try_from(place).unwrap_or(u8::MAX))
+}
+
+fn now() -> Moment {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Moment(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,154 @@
+//! What earlier runs left: ends that nobody took in, builds that still run, and what is known of each package.
+
+use archmill_engine::Exit;
+use archmill_engine::local::{self, Running};
+use archmill_plan::ladder::Worked;
+use archmill_plan::scheduler::{Code, Failure, Known, MachineId, MachineKind, Underway};
+use archmill_plan::{JobId, Moment};
+use archmill_store::{BuildEnd, BuildId, BuildRow, EndKind, PackageId, PackageRow, Store};
+use rustc_hash::FxHashMap;
+
+use crate::jobs::Jobs;
+use crate::verdict::{TRANSIENT, judge, keep};
+use crate::{FarmError, build_folder};
+
+/// A build that outlived the run that started it.
+pub(crate) struct Orphan {
+    pub(crate) row: BuildRow,
+    pub(crate) running: Running,
+}
+
+/// Takes in the ends of builds of which the store knows only the start. What still runs is returned.
+pub(crate) async fn take_in(store: &Store, now: Moment) -> Result<Vec<Orphan>, FarmError> {
+    let mut orphans = Vec::new();
+    for row in store.underway().await? {
+        let folder = build_folder(store.folder(), row.id);
+        if let Some(running) = local::adopt(&folder) {
+            orphans.push(Orphan { row, running });
+            continue;
+        }
+        let verdict = judge(&folder, row.new.rung, Exit::Unknown, false, now);
+        let mut end = verdict.kept;
+        if end.kind == EndKind::Transient && end.wall.is_none() {
+            // No record: whatever killed the farm killed the build too.
+            end.kind = EndKind::Lost;
+        }
+        settle(store, &row, &end, now).await?;
+    }
+    Ok(orphans)
+}
+
+/// Ends a build that has no place in the plan any more.
+pub(crate) async fn end_orphan(store: &Store, orphan: Orphan, now: Moment) -> Result<(), FarmError> {
+    // Whether that can be done or not, its end is waited for: two builds must not write to one folder.
+    let _ = orphan.running.handle().end();
+    orphan.running.ended().await?;
+    settle(store, &orphan.row, &keep(&archmill_plan::scheduler::End::Cancelled, now), now).await
+}
+
+/// Writes the end of a build down and, where that is the end of it all, the state of its package.
+async fn settle(store: &Store, row: &BuildRow, end: &BuildEnd, now: Moment) -> Result<(), FarmError> {
+    let mut change = store.begin().await?;
+    change.end(row.id, end).await?;
+    if end.kind == EndKind::Built {
+        let package = row.new.package;
+        let worked = Worked { rung: row.new.rung, version: row.new.version.as_str().into() };
+        let reason = format!("{} was built in the mode {}", row.new.version, row.new.rung);
+        change.worked(package, &worked).await?;
+        change.start_over(package).await?;
+        change.moved(package, Code::Succeeded, &reason, None, row.new.inputs.as_deref(), now).await?;
+    }
+    change.commit().await?;
+    Ok(())
+}
+
+/// What the store knows of the jobs of a plan.
+pub(crate) async fn known(
+    store: &Store,
+    jobs: &Jobs,
+    rows: &[PackageRow],
+) -> Result<Vec<(JobId, Known)>, FarmError> {
+    let mut climbs: FxHashMap<PackageId, Vec<BuildRow>> = FxHashMap::default();
+    for row in store.climbs().await? {
+        climbs.entry(row.new.package).or_default().push(row);
+    }
+    let mut known = Vec::new();
+    for row in rows {
+        let Some(job) = jobs.job(row.id) else { continue };
+        known.extend(row.worked.clone().map(|worked| (job, Known::Worked(worked))));
+        let is_same = row.settled_inputs.is_some() && row.settled_inputs == row.planned.inputs;
+        let again = row.class.as_deref().is_some_and(|class| TRANSIENT.contains(&class));
+        match row.state {
+            Code::Succeeded if is_same => known.push((job, Known::Built)),
+            Code::Failed if is_same && !again => known.push((
+                job,
+                Known::Failed(Failure {
+                    class: row.class.as_deref().unwrap_or("unknown").into(),
+                    why: plain(&row.reason).into(),
+                }),
+            )),
+            Code::Unresolvable if is_same => {
+                known.push((job, Known::Unresolvable(plain(&row.reason).into())))
+            }
+            _ => known.extend(climbs.remove(&row.id).map(|builds| (job, climbed(&builds)))),
+        }
+    }
+    Ok(known)
+}
+
+fn climbed(builds: &[BuildRow]) -> Known {
+    let ends = builds.iter().filter_map(|build| Some((build.new.rung, build.end.as_ref()?)));
+    let tries = ends.clone().filter_map(|(rung, end)| Some((rung, end.advice?))).collect();
+    let last = ends.last().map(|(_, end)| end);
+    let text = |of: fn(&BuildEnd) -> Option<&String>| last.and_then(of).map_or("", String::as_str).into();
+    let failure = Failure { class: text(|end| end.class.as_ref()), why: text(|end| end.message.as_ref()) };
+    Known::Climbed { tries, failure }
+}
+
+/// A reason as it was given, without what was said around it.
+fn plain(reason: &str) -> &str {
+    let reason = reason.strip_prefix("its build dependencies cannot be installed: ").unwrap_or(reason);
+    // "why (class); it is tried again when ..."
+    reason
+        .rsplit_once("; it is tried again")
+        .and_then(|(head, _)| head.rsplit_once(" ("))
+        .map_or(reason, |(why, _)| why)
+}
+
+/// The orphans whose jobs are still wanted, by job, and those that are not.
+pub(crate) fn adopt(
+    orphans: Vec<Orphan>,
+    jobs: &Jobs,
+    machines: &[MachineKind],
+) -> (Vec<(JobId, Known)>, FxHashMap<JobId, (BuildId, Running)>, Vec<Orphan>) {
+    let (mut known, mut adopted, mut unwanted) = (Vec::new(), FxHashMap::default(), Vec::new());
+    for orphan in orphans {
+        let machine = machines.iter().position(|kind| kind.name == orphan.row.new.machine);
+        let job = jobs.job(orphan.row.new.package);
+        let is_same = |job: &JobId| jobs.inputs(*job) == orphan.row.new.inputs.as_deref();
+        let place = job.filter(is_same).zip(machine.and_then(|place| u8::try_from(place).ok()));
+        match place {
+            Some((job, machine)) => {
+                let (rung, width) = (orphan.row.new.rung, orphan.row.new.width);
+                known.push((job, Known::Underway(Underway { machine: MachineId(machine), rung, width })));
+                adopted.insert(job, (orphan.row.id, orphan.running));
+            }
+            None => unwanted.push(orphan),
+        }
+    }
+    (known, adopted, unwanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_come_back_as_they_were_given() {
+        let reason = "exit status 2 (twice) (build); it is tried again when something that goes into it changes, or when \
+                      it is given back";
+        assert_eq!(plain(reason), "exit status 2 (twice)");
+        assert_eq!(plain("its build dependencies cannot be installed: x"), "x");
+        assert_eq!(plain("x"), "x");
+    }
+}

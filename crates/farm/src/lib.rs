@@ -1,0 +1,45 @@
+//! The loop that drives a farm: what happens goes to the scheduler, what that decides is written down, and then done.
+//!
+//! Nothing here decides what is built next ([`archmill_plan`]), how it is kept ([`archmill_store`]) or where it runs
+//! ([`archmill_engine`]). *Invariant*: a decision is committed before it is carried out, and a build's end is what its record
+//! says. So whatever is killed, and whenever: a build that has a record is never repeated, one that still runs is adopted, and
+//! one that is gone is started again.
+#![forbid(unsafe_code)]
+
+mod drive;
+mod jobs;
+mod known;
+mod verdict;
+mod watch;
+
+pub use drive::{MakeTask, Rebuild, Stop, Summary, drive};
+pub use verdict::{Verdict, judge};
+pub use watch::Watch;
+
+use std::path::{Path, PathBuf};
+
+/// A farm cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FarmError {
+    /// Its memory.
+    #[error(transparent)]
+    Store(#[from] archmill_store::StoreError),
+    /// Where builds run.
+    #[error(transparent)]
+    Engine(#[from] archmill_engine::EngineError),
+}
+
+/// The folder of a build.
+pub fn build_folder(farm: &Path, build: archmill_store::BuildId) -> PathBuf {
+    farm.join("builds").join(build.0.to_string())
+}
+
+/// Where a build leaves its results, in its folder.
+pub const RESULTS: &str = "out";
+
+/// The log of a build, once it has begun; in the folder of its results.
+pub fn log_of(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder.join(RESULTS)).ok()?;
+    let mut logs = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    logs.find(|path| path.extension().is_some_and(|extension| extension == "build"))
+}

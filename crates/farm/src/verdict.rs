@@ -1,0 +1,213 @@
+//! From what a build left to what the farm makes of it.
+
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::time::Duration;
+
+use archmill_build::classify::{Class, Limit, Phase};
+use archmill_build::job::suspected;
+use archmill_build::record::{self, BuildRecord, Outcome};
+use archmill_engine::Exit;
+use archmill_plan::Moment;
+use archmill_plan::ladder::{Advice, Mode, Rung};
+use archmill_plan::scheduler::{End, Failure};
+use archmill_store::{BuildEnd, EndKind};
+
+use crate::{RESULTS, log_of};
+
+/// How much of a log is looked at for the reason of a failure.
+const TAIL: u64 = 1 << 16;
+
+/// Classes of what is no fault of a package: it is tried again in the next run, whatever goes into it.
+pub(crate) const TRANSIENT: [&str; 1] = ["transient"];
+
+/// How a build ended: for the scheduler, and to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// For the scheduler.
+    pub end: End,
+    /// To be kept.
+    pub kept: BuildEnd,
+}
+
+/// What a build came to that has ended. `asked` tells whether the farm asked it to end.
+pub fn judge(folder: &Path, rung: Rung, exit: Exit, asked: bool, now: Moment) -> Verdict {
+    let record = record::read(&folder.join(RESULTS).join("build-record.json")).ok();
+    let Some(record) = record else { return without_record(folder, exit, asked, now) };
+    let tail = log_of(folder).map(|log| tail(&log)).unwrap_or_default();
+    let wall = record.finished.duration_since(record.started).try_into().unwrap_or(Duration::ZERO);
+    let cpu = Duration::from_millis(
+        record.phases.iter().map(|phase| phase.cpu_user_ms + phase.cpu_system_ms).sum::<u64>(),
+    );
+    let end = match end_of(&record, rung, &tail, wall.max(cpu)) {
+        End::Transient(_) if asked && record.outcome.class == Some(Class::Cancelled) => End::Cancelled,
+        end => end,
+    };
+    let mut kept = keep(&end, now);
+    kept.wall = Some(wall);
+    kept.cpu = Some(cpu);
+    kept.peak_memory_bytes = Some(record.resources.peak_memory_bytes);
+    Verdict { end, kept }
+}
+
+/// A build that was ended before it could write its record, or refused what was asked for.
+fn without_record(folder: &Path, exit: Exit, asked: bool, now: Moment) -> Verdict {
+    let output = tail(&folder.join("output"));
+    let last = output.lines().rev().find_map(|line| line.trim().strip_prefix("archmill: "));
+    let message = last.unwrap_or("it left no build record").to_owned();
+    let end = match exit {
+        _ if asked => End::Cancelled,
+        // What is wrong with the request is wrong with it the next time too.
+        Exit::Code(2) => failed("request", message, Advice::Stop),
+        Exit::Code(_) => End::Transient(message.into()),
+        Exit::Signal(signal) => End::Transient(format!("it was ended by signal {signal}").into()),
+        Exit::Unknown => End::Transient("it was killed and left no build record".into()),
+    };
+    Verdict { kept: keep(&end, now), end }
+}
+
+/// What is kept of an end, durations aside.
+pub(crate) fn keep(end: &End, now: Moment) -> BuildEnd {
+    let (kind, class, message, advice) = match end {
+        End::Built { .. } | End::UpToDate => (EndKind::Built, None, None, None),
+        End::Failed(failure, advice) => {
+            (EndKind::Failed, Some(&*failure.class), Some(&*failure.why), Some(*advice))
+        }
+        End::Unresolvable(why) => (EndKind::Unresolvable, Some("dependencies"), Some(&**why), None),
+        End::Transient(why) => (EndKind::Transient, None, Some(&**why), None),
+        End::Cancelled => (EndKind::Cancelled, None, None, None),
+    };
+    BuildEnd {
+        at: now,
+        kind,
+        class: class.map(str::to_owned),
+        message: message.map(str::to_owned),
+        advice,
+        wall: None,
+        cpu: None,
+        peak_memory_bytes: None,
+    }
+}
+
+fn end_of(record: &BuildRecord, rung: Rung, tail: &str, took: Duration) -> End {
+    let outcome = &record.outcome;
+    let Some(class) = outcome.class else { return End::Built { took } };
+    let message = outcome.message.clone().unwrap_or_else(|| "it says nothing".to_owned());
+    match class {
+        Class::Dependencies => End::Unresolvable(message.into()),
+        Class::Fetch if is_source_missing(outcome) => failed("source-missing", message, Advice::Stop),
+        Class::Fetch | Class::Host | Class::Cancelled => End::Transient(message.into()),
+        Class::Limit(limit) => failed(&class.to_string(), message, beyond_limit(limit, rung)),
+        _ => failed(class.name(), message, advice(outcome, class, rung, tail)),
+    }
+}
+
+/// A file of the source that the mirror does not have will not be there in an hour either.
+fn is_source_missing(outcome: &Outcome) -> bool {
+    let absent = |message: &String| message.contains("(404)");
+    outcome.phase == Some(Phase::FetchSource) && outcome.message.as_ref().is_some_and(absent)
+}
+
+fn failed(class: &str, why: String, advice: Advice) -> End {
+    End::Failed(Failure { class: class.into(), why: why.into() }, advice)
+}
+
+fn beyond_limit(limit: Limit, rung: Rung) -> Advice {
+    match limit {
+        // One CPU needs less memory and fewer processes, too.
+        Limit::Time | Limit::Silence | Limit::Memory | Limit::Processes => patience(rung),
+        Limit::Disk | Limit::Log => Advice::Stop,
+    }
+}
+
+fn advice(outcome: &Outcome, class: Class, rung: Rung, tail: &str) -> Advice {
+    match class {
+        Class::Acceleration => Advice::Try(Mode::Emulated),
+        Class::Build | Class::Root if rung.mode == Mode::Accelerated && suspected(outcome, tail) => {
+            Advice::Try(Mode::Emulated)
+        }
+        Class::Build | Class::Root if rung.mode.is_emulating() && crashed(outcome, tail) => {
+            Advice::Try(Mode::OtherQemu)
+        }
+        // Under emulation, time is what tests lack most often.
+        Class::Tests if rung.mode.is_emulating() => patience(rung),
+        _ => Advice::Stop,
+    }
+}
+
+fn crashed(outcome: &Outcome, tail: &str) -> bool {
+    outcome.signal.is_some() || tail.contains("qemu: uncaught target signal") || tail.contains("qemu: fatal")
+}
+
+/// More time; where that was given, another mode.
+fn patience(rung: Rung) -> Advice {
+    match (rung.patient, rung.mode) {
+        (false, _) => Advice::Patience,
+        (true, Mode::Accelerated) => Advice::Try(Mode::Emulated),
+        (true, Mode::Emulated) => Advice::Try(Mode::OtherQemu),
+        (true, _) => Advice::Beyond,
+    }
+}
+
+/// The end of a file; nothing where it cannot be read.
+fn tail(path: &Path) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const ACCELERATED: Rung = Mode::Accelerated.rung();
+
+    fn advised(class: Class, rung: Rung, tail: &str) -> Advice {
+        advice(&Outcome::failure(Phase::Build, class, "x"), class, rung, tail)
+    }
+
+    #[test]
+    fn the_class_of_a_failure_names_the_next_mode() {
+        assert_eq!(advised(Class::Build, ACCELERATED, "error: no such thing"), Advice::Stop);
+        assert_eq!(advised(Class::Build, ACCELERATED, "x: wrong ELF class"), Advice::Try(Mode::Emulated));
+        let crash = "qemu: uncaught target signal 11 (Segmentation fault) - core dumped";
+        assert_eq!(advised(Class::Build, Mode::Emulated.rung(), crash), Advice::Try(Mode::OtherQemu));
+        assert_eq!(advised(Class::Tests, ACCELERATED, ""), Advice::Patience);
+        assert_eq!(advised(Class::Tests, Mode::Accelerated.patient(), ""), Advice::Try(Mode::Emulated));
+        assert_eq!(advised(Class::Tests, Mode::Native.rung(), ""), Advice::Stop);
+        assert_eq!(advised(Class::Acceleration, ACCELERATED, ""), Advice::Try(Mode::Emulated));
+        assert_eq!(beyond_limit(Limit::Time, ACCELERATED), Advice::Patience);
+        assert_eq!(beyond_limit(Limit::Log, ACCELERATED), Advice::Stop);
+    }
+
+    #[test]
+    fn without_a_record_a_build_is_tried_again_unless_it_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("output"), "x\narchmill: no source package \"y\"\n").unwrap();
+        let end = |exit, asked| judge(folder.path(), ACCELERATED, exit, asked, Moment(5)).end;
+        let refused = end(Exit::Code(2), false);
+        assert_eq!(refused, failed("request", "no source package \"y\"".to_owned(), Advice::Stop));
+        assert_eq!(end(Exit::Signal(9), false), End::Transient("it was ended by signal 9".into()));
+        assert_eq!(end(Exit::Signal(15), true), End::Cancelled);
+        assert!(matches!(end(Exit::Unknown, false), End::Transient(_)));
+    }
+
+    #[test]
+    fn only_a_source_that_is_not_there_is_missing() {
+        let outcome = |phase, message: &str| Outcome::failure(phase, Class::Fetch, message);
+        assert!(is_source_missing(&outcome(
+            Phase::FetchSource,
+            "http://x/y is not on the mirror (404); try"
+        )));
+        assert!(!is_source_missing(&outcome(Phase::FetchPackages, "http://x/y is not on the mirror (404)")));
+        assert!(!is_source_missing(&outcome(Phase::FetchSource, "http://x/y: the server answers 503")));
+    }
+}

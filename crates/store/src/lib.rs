@@ -1,0 +1,21 @@
+//! What a farm knows and must not forget: packages and their states, builds, requests of people, events.
+//!
+//! SQLite, in one file of the farm's folder, and all SQL there is. Whatever belongs together is one transaction
+//! ([`Store::begin`]); what was committed survives a `kill -9` and a power cut. One rebuild at a time writes; any number of
+//! other processes read, and leave requests.
+#![forbid(unsafe_code)]
+
+mod build;
+mod change;
+mod error;
+mod event;
+mod package;
+mod request;
+mod store;
+
+pub use build::{BuildEnd, BuildId, BuildRow, EndKind, NewBuild};
+pub use change::Change;
+pub use error::StoreError;
+pub use package::{PackageId, PackageRow, Planned};
+pub use request::{RequestKind, RequestRow};
+pub use store::{Lock, Runs, Store};

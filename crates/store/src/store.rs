@@ -1,0 +1,140 @@
+//! The database and its folder.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use archmill_plan::Moment;
+use rustix::fs::{FlockOperation, flock};
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::change::Change;
+use crate::error::StoreError;
+
+const DATABASE: &str = "farm.sqlite";
+const LOCK: &str = "lock";
+/// Other processes hold the database for milliseconds; one that is stopped must not stop a farm for ever.
+const BUSY: Duration = Duration::from_mins(1);
+
+/// A farm's memory.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) pool: SqlitePool,
+    folder: PathBuf,
+}
+
+/// The right to drive the farm of a folder; ends with the process.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Whether a rebuild runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// One does.
+    Yes,
+    /// None does.
+    No,
+}
+
+impl Store {
+    /// Opens the farm of a folder, and makes it if there is none.
+    pub async fn make(folder: &Path) -> Result<Self, StoreError> {
+        fs_err::create_dir_all(folder.join("builds")).map_err(|error| at(folder, error))?;
+        Self::connect(folder, true).await
+    }
+
+    /// Opens the farm of a folder.
+    pub async fn open(folder: &Path) -> Result<Self, StoreError> {
+        if !folder.join(DATABASE).is_file() {
+            return Err(StoreError::NoFarm(folder.to_owned()));
+        }
+        Self::connect(folder, false).await
+    }
+
+    async fn connect(folder: &Path, make: bool) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(folder.join(DATABASE))
+            .create_if_missing(make)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        // One connection: what is written is read, in order.
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        sqlx::migrate!("./migrations").run(&pool).await?;
+        Ok(Self { pool, folder: folder.to_owned() })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The right to drive it, if nobody has it.
+    pub fn lock(&self) -> Result<Lock, StoreError> {
+        let file = self.lock_file()?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Locked(self.folder.clone())),
+            Err(error) => Err(at(&self.folder, error.into())),
+        }
+    }
+
+    /// Whether a rebuild runs.
+    pub fn runs(&self) -> Result<Runs, StoreError> {
+        let file = self.lock_file()?;
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(Runs::No),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(Runs::Yes),
+            Err(error) => Err(at(&self.folder, error.into())),
+        }
+    }
+
+    fn lock_file(&self) -> Result<File, StoreError> {
+        let path = self.folder.join(LOCK);
+        let file = File::options().create(true).truncate(false).write(true).open(path);
+        file.map_err(|error| at(&self.folder, error))
+    }
+
+    /// A transaction.
+    pub async fn begin(&self) -> Result<Change<'_>, StoreError> {
+        // Not deferred: a reader that becomes a writer may be refused, one that is a writer from the start waits.
+        Ok(Change { transaction: self.pool.begin_with("BEGIN IMMEDIATE").await? })
+    }
+
+    /// Notes that a rebuild begins.
+    pub async fn begin_run(&self, suite: &str, now: Moment) -> Result<i64, StoreError> {
+        let result = sqlx::query("INSERT INTO run (suite, started) VALUES (?, ?)")
+            .bind(suite)
+            .bind(to_sql(now.0))
+            .execute(&self.pool)
+            .await?;
+        Ok(result.last_insert_rowid())
+    }
+
+    /// Notes that it ended.
+    pub async fn end_run(&self, run: i64, now: Moment) -> Result<(), StoreError> {
+        sqlx::query("UPDATE run SET ended = ? WHERE id = ?")
+            .bind(to_sql(now.0))
+            .bind(run)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
+
+fn at(folder: &Path, error: std::io::Error) -> StoreError {
+    StoreError::Folder { folder: folder.to_owned(), error }
+}
+
+/// SQLite's integers have a sign.
+pub(crate) fn to_sql(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn from_sql(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
