@@ -169,7 +169,7 @@ impl<'r> Driver<'r> {
         predictor.fit();
         // What the plan says comes last, so it is what counts.
         let mut known = known::known(store, &jobs, &rows).await?;
-        let (underway, adopted, unwanted) = known::adopt(orphans, &jobs, &machines);
+        let known::Adoption { known: underway, adopted, unwanted } = known::adopt(orphans, &jobs, &machines);
         known.retain(|(job, known)| !adopted.contains_key(job) || matches!(known, Known::Climbed { .. }));
         known.extend(underway);
         known.extend(rebuild.known.into_iter().filter(|(job, _)| !adopted.contains_key(job)));
@@ -340,7 +340,7 @@ impl<'r> Driver<'r> {
             match action {
                 Action::Moved(job, state) => self.write(&mut change, now, *job, state).await?,
                 Action::Start(job, build) => {
-                    starts.extend(self.write_start(&mut change, now, *job, build).await?)
+                    starts.extend(self.write_start(&mut change, now, *job, build).await?);
                 }
                 Action::Cancel(build) => {
                     if let Some(underway) = self.running.get_mut(build) {

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 /// Which row is which job.
 pub(crate) struct Jobs {
     rows: FxHashMap<JobId, PackageId>,
-    jobs: FxHashMap<PackageId, JobId>,
+    by_row: FxHashMap<PackageId, JobId>,
     inputs: FxHashMap<JobId, String>,
 }
 
@@ -22,9 +22,9 @@ impl Jobs {
         inputs: &FxHashMap<JobId, InputHash>,
         now: Moment,
     ) -> Result<Self, StoreError> {
-        let hex = |hash: &InputHash| hash.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let inputs: FxHashMap<JobId, String> = inputs.iter().map(|(job, hash)| (*job, hex(hash))).collect();
-        let (mut rows, mut jobs) = (FxHashMap::default(), FxHashMap::default());
+        let inputs: FxHashMap<JobId, String> =
+            inputs.iter().map(|(job, hash)| (*job, hash.to_string())).collect();
+        let (mut rows, mut by_row) = (FxHashMap::default(), FxHashMap::default());
         let mut change = store.begin().await?;
         change.plan_anew(suite).await?;
         for (id, job) in graph.jobs().filter(|(_, job)| job.kind == JobKind::Package) {
@@ -37,10 +37,10 @@ impl Jobs {
             };
             let row = change.plan(suite, &planned, now).await?;
             rows.insert(id, row);
-            jobs.insert(row, id);
+            by_row.insert(row, id);
         }
         change.commit().await?;
-        Ok(Self { rows, jobs, inputs })
+        Ok(Self { rows, by_row, inputs })
     }
 
     pub(crate) fn row(&self, job: JobId) -> Option<PackageId> {
@@ -48,7 +48,7 @@ impl Jobs {
     }
 
     pub(crate) fn job(&self, row: PackageId) -> Option<JobId> {
-        self.jobs.get(&row).copied()
+        self.by_row.get(&row).copied()
     }
 
     /// The hash over what goes into a job.

@@ -88,7 +88,7 @@ pub(crate) async fn known(
                 }),
             )),
             Code::Unresolvable if is_same => {
-                known.push((job, Known::Unresolvable(plain(&row.reason).into())))
+                known.push((job, Known::Unresolvable(plain(&row.reason).into())));
             }
             _ => known.extend(climbs.remove(&row.id).map(|builds| (job, climbed(&builds)))),
         }
@@ -97,9 +97,9 @@ pub(crate) async fn known(
 }
 
 fn climbed(builds: &[BuildRow]) -> Known {
-    let ends = builds.iter().filter_map(|build| Some((build.new.rung, build.end.as_ref()?)));
-    let tries = ends.clone().filter_map(|(rung, end)| Some((rung, end.advice?))).collect();
-    let last = ends.last().map(|(_, end)| end);
+    let of = |build: &BuildRow| Some((build.new.rung, build.end.as_ref()?.advice?));
+    let tries = builds.iter().filter_map(of).collect();
+    let last = builds.last().and_then(|build| build.end.as_ref());
     let text = |of: fn(&BuildEnd) -> Option<&String>| last.and_then(of).map_or("", String::as_str).into();
     let failure = Failure { class: text(|end| end.class.as_ref()), why: text(|end| end.message.as_ref()) };
     Known::Climbed { tries, failure }
@@ -115,13 +115,20 @@ fn plain(reason: &str) -> &str {
         .map_or(reason, |(why, _)| why)
 }
 
-/// The orphans whose jobs are still wanted, by job, and those that are not.
-pub(crate) fn adopt(
-    orphans: Vec<Orphan>,
-    jobs: &Jobs,
-    machines: &[MachineKind],
-) -> (Vec<(JobId, Known)>, FxHashMap<JobId, (BuildId, Running)>, Vec<Orphan>) {
-    let (mut known, mut adopted, mut unwanted) = (Vec::new(), FxHashMap::default(), Vec::new());
+/// What becomes of orphans.
+#[derive(Default)]
+pub(crate) struct Adoption {
+    /// For the scheduler.
+    pub(crate) known: Vec<(JobId, Known)>,
+    /// Those whose jobs are still wanted.
+    pub(crate) adopted: FxHashMap<JobId, (BuildId, Running)>,
+    /// Those that are not.
+    pub(crate) unwanted: Vec<Orphan>,
+}
+
+/// Finds out which orphans are still wanted.
+pub(crate) fn adopt(orphans: Vec<Orphan>, jobs: &Jobs, machines: &[MachineKind]) -> Adoption {
+    let mut adoption = Adoption::default();
     for orphan in orphans {
         let machine = machines.iter().position(|kind| kind.name == orphan.row.new.machine);
         let job = jobs.job(orphan.row.new.package);
@@ -130,13 +137,14 @@ pub(crate) fn adopt(
         match place {
             Some((job, machine)) => {
                 let (rung, width) = (orphan.row.new.rung, orphan.row.new.width);
-                known.push((job, Known::Underway(Underway { machine: MachineId(machine), rung, width })));
-                adopted.insert(job, (orphan.row.id, orphan.running));
+                let underway = Underway { machine: MachineId(machine), rung, width };
+                adoption.known.push((job, Known::Underway(underway)));
+                adoption.adopted.insert(job, (orphan.row.id, orphan.running));
             }
-            None => unwanted.push(orphan),
+            None => adoption.unwanted.push(orphan),
         }
     }
-    (known, adopted, unwanted)
+    adoption
 }
 
 #[cfg(test)]

@@ -81,14 +81,15 @@ const CALLS: [(u32, &[(u32, Call)]); 4] = [
 /// The numbers of socket(2) on each ABI; x86-64 has one more for x32. The socketcall(2) of i386 has its arguments in memory, where
 /// a filter cannot see them.
 const SOCKET: [(u32, &[u32]); 4] = [
-    (AUDIT_ARCH_X86_64, &[41, 41 | 0x4000_0000]),
+    (AUDIT_ARCH_X86_64, &[41, X32 + 41]),
     (AUDIT_ARCH_I386, &[359]),
     (AUDIT_ARCH_AARCH64, &[198]),
     (AUDIT_ARCH_ARM, &[281]),
 ];
 /// The same on every ABI.
 const IO_URING_SETUP: u32 = 425;
-const X32_IO_URING_SETUP: u32 = IO_URING_SETUP | 0x4000_0000;
+/// The x32 calls have x86-64's numbers and this.
+const X32: u32 = 0x4000_0000;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -181,7 +182,7 @@ fn refused(arch: u32) -> Vec<libc::sock_filter> {
             ]
         })
         .collect();
-    for number in [IO_URING_SETUP, X32_IO_URING_SETUP] {
+    for number in [IO_URING_SETUP, X32 + IO_URING_SETUP] {
         filter.extend([jump_if(number, 0, 1), refuse(libc::ENOSYS)]);
     }
     filter
@@ -344,10 +345,10 @@ mod tests {
         for (arch, numbers) in SOCKET {
             for number in numbers {
                 let socket = |family| decide_with(watch, arch, *number, [family, 1, 0, 0]);
-                assert_eq!(socket(40), REFUSE | 97, "{arch:x}: AF_VSOCK");
+                assert_eq!(socket(40), REFUSE + 97, "{arch:x}: AF_VSOCK");
                 assert_eq!([1, 2, 10, 16].map(socket), [ALLOW; 4], "{arch:x}");
             }
-            assert_eq!(decide(watch, arch, 425), REFUSE | 38, "{arch:x}: io_uring_setup");
+            assert_eq!(decide(watch, arch, 425), REFUSE + 38, "{arch:x}: io_uring_setup");
         }
     }
 

@@ -231,7 +231,8 @@ impl<'t> SourceStanza<'t> {
     /// SHA-256 of its .dsc, as the index says; empty if it does not.
     pub fn dsc_sha256(&self) -> &'t str {
         let files = stanza::field(self.stanza, "Checksums-Sha256").unwrap_or_default();
-        let dsc = files.lines().find(|line| line.trim_end().ends_with(".dsc"));
+        let dsc =
+            files.lines().find(|line| line.trim_end().rsplit_once('.').is_some_and(|(_, end)| end == "dsc"));
         dsc.and_then(|line| line.split_ascii_whitespace().next()).unwrap_or_default()
     }
 

@@ -121,7 +121,9 @@ fn common(
         ("--without-twin", &archive.without_twins),
         ("--profiles", &archive.profiles),
     ] {
-        words.iter().for_each(|word| option(name, word.into()));
+        for word in words {
+            option(name, word.into());
+        }
     }
     for (name, word) in [("--qemu-suite", &setup.qemu_suite), ("--qemu-cpu", &setup.qemu_cpu)] {
         if let Some(word) = word {

@@ -203,7 +203,7 @@ impl<'s> Planner<'s> {
             self.needs[base_job.index()] = packages.filter_map(|package| made_by[package.place()]).collect();
         }
         let in_base: FxHashSet<PackageId> = checker.base().iter().copied().collect();
-        let base = self.settings.as_ref().map(|settings| settings.base(universe, checker.base()));
+        let base = self.settings.as_ref().map(|_| Settings::base(universe, checker.base()));
         let target = &self.targets[number];
         for (place, source) in target.jobs.clone().zip(&target.stanzas) {
             let Ok(packages) = checker.installs(source) else {

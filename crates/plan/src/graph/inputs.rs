@@ -24,7 +24,7 @@ const BASE: &str = "(base set)";
 
 impl Settings {
     /// The base set of a target.
-    pub(super) fn base(&self, universe: &Universe, packages: &[PackageId]) -> Dependency {
+    pub(super) fn base(universe: &Universe, packages: &[PackageId]) -> Dependency {
         let dependencies = packages.iter().map(|&package| dependency(universe, package, false)).collect();
         let whole = Inputs { dependencies, ..Inputs::default() }.hash(Strategy::Transitive);
         Dependency {

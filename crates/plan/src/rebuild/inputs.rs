@@ -51,6 +51,12 @@ pub struct Inputs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InputHash(pub [u8; 32]);
 
+impl std::fmt::Display for InputHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 impl Inputs {
     /// The hash of what counts. The order of dependencies, profiles and settings does not.
     pub fn hash(&self, strategy: Strategy) -> InputHash {
