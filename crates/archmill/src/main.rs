@@ -82,6 +82,9 @@ fn code_of(error: &anyhow::Error) -> ExitCode {
     if error.is::<setup::WrongOption>() || error.is::<setup::Mistake>() {
         return ExitCode::Usage;
     }
+    if matches!(error.downcast_ref(), Some(archmill_store::StoreError::NoFarm(_))) {
+        return ExitCode::Usage;
+    }
     error.downcast_ref::<archmill_build::job::JobError>().map_or(ExitCode::Other, |error| error.class.into())
 }
 

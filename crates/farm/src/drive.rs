@@ -8,14 +8,14 @@ use archmill_engine::local::{self, Handle, Running};
 use archmill_engine::{EngineError, Exit, Task};
 use archmill_plan::graph::Graph;
 use archmill_plan::ladder::{Advice, Worked};
-use archmill_plan::predict::Predictor;
 use archmill_plan::rebuild::InputHash;
 use archmill_plan::scheduler::{
-    Action, Build, BuildId, Code, End, Event, Failure, Farm, Known, MachineId, MachineKind, Policy,
-    Scheduler, Settings, State,
+    Action, Build, BuildId, Code, End, Event, Failure, Farm, Known, MachineId, Scheduler, State,
 };
-use archmill_plan::{JobId, JobKind, Moment};
-use archmill_store::{BuildEnd, Change, EndKind, NewBuild, RequestKind, RequestRow, Store};
+use archmill_plan::{Job, JobId, JobKind, Moment};
+use archmill_store::{
+    BuildEnd, BuildRow, Change, EndKind, NewBuild, PackageId, PackageRow, RequestKind, RequestRow, Store,
+};
 use rustc_hash::FxHashMap;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
@@ -42,22 +42,11 @@ pub struct Rebuild<'r> {
     pub store: &'r Store,
     /// What is rebuilt.
     pub suite: &'r str,
-    /// The jobs.
-    pub graph: Graph,
-    /// Hashes over what goes into them.
+    /// The jobs, the machines and the settings; and what the plan itself knows of jobs: what cannot be installed, what is
+    /// switched off.
+    pub farm: Farm,
+    /// Hashes over what goes into jobs.
     pub inputs: FxHashMap<JobId, InputHash>,
-    /// What the plan itself knows of jobs: what cannot be installed, what is switched off.
-    pub known: Vec<(JobId, Known)>,
-    /// The machines.
-    pub machines: Vec<MachineKind>,
-    /// Settings of all packages.
-    pub settings: Settings,
-    /// Policies of single jobs.
-    pub policies: FxHashMap<JobId, Policy>,
-    /// Durations that are known from elsewhere.
-    pub predictor: Predictor,
-    /// Shares of components.
-    pub shares: Option<Vec<f64>>,
     /// The command of a build.
     pub task: MakeTask<'r>,
     /// So often a build may come to nothing in a row for no fault of its package, before it is left for the next run.
@@ -92,17 +81,16 @@ pub async fn drive(
     watch: &mut dyn Watch,
     stops: &mut UnboundedReceiver<Stop>,
 ) -> Result<Summary, FarmError> {
-    let Rebuild { store, suite, .. } = rebuild;
-    let run = store.begin_run(suite, now()).await?;
-    let (mut driver, unwanted) = Driver::new(rebuild, run, watch).await?;
+    let store = rebuild.store;
+    let (mut driver, unwanted) = Driver::new(rebuild, watch).await?;
     for orphan in unwanted {
         known::end_orphan(store, orphan, now()).await?;
     }
     driver.begin().await?;
     driver.run(stops).await?;
-    store.end_run(run, now()).await?;
+    store.end_run(driver.run, now()).await?;
     Ok(Summary {
-        run,
+        run: driver.run,
         counts: driver.scheduler.counts(),
         builds: driver.builds,
         stopped: driver.stopped.is_some() && !driver.scheduler.is_done(),
@@ -152,36 +140,30 @@ enum With {
 impl<'r> Driver<'r> {
     async fn new(
         rebuild: Rebuild<'r>,
-        run: i64,
         watch: &'r mut dyn Watch,
     ) -> Result<(Self, Vec<known::Orphan>), FarmError> {
-        let Rebuild { store, suite, graph, inputs, machines, settings, policies, shares, .. } = rebuild;
+        let Rebuild { store, suite, mut farm, inputs, task, most_retries } = rebuild;
         let orphans = known::take_in(store, now()).await?;
-        let jobs = Jobs::plan(store, suite, &graph, &inputs, now()).await?;
+        let jobs = Jobs::plan(store, suite, &farm.graph, &inputs, now()).await?;
         let rows = store.packages(None).await?;
-        let mut predictor = rebuild.predictor;
-        for build in store.history().await? {
-            let end = build.end.as_ref().filter(|end| end.kind == EndKind::Built);
-            let Some((job, end)) = jobs.job(build.new.package).zip(end) else { continue };
-            let of = graph.job(job);
-            predictor.learn(&of.source, of.traits, of.target, build.new.rung, took(end));
-        }
-        predictor.fit();
-        // What the plan says comes last, so it is what counts.
         let mut known = known::known(store, &jobs, &rows).await?;
-        let known::Adoption { known: underway, adopted, unwanted } = known::adopt(orphans, &jobs, &machines);
+        let known::Adoption { known: underway, adopted, unwanted } =
+            known::adopt(orphans, &jobs, &farm.machines);
         known.retain(|(job, known)| !adopted.contains_key(job) || matches!(known, Known::Climbed { .. }));
         known.extend(underway);
-        known.extend(rebuild.known.into_iter().filter(|(job, _)| !adopted.contains_key(job)));
-        let count = machines.len();
-        let farm = Farm { graph, machines, settings, policies, predictor, known, shares };
-        let driver = Self {
+        // What the plan says comes last, so it is what counts.
+        known.extend(farm.known.into_iter().filter(|(job, _)| !adopted.contains_key(job)));
+        let run = store.begin_run(suite, &known, now()).await?;
+        farm.known = known;
+        learn(store, run, &mut farm, |build| jobs.job(build.new.package)).await?;
+        let machines = farm.machines.len();
+        let mut driver = Self {
             store,
             run,
             scheduler: Scheduler::new(farm),
             jobs,
-            machines: count,
-            task: rebuild.task,
+            machines,
+            task,
             watch,
             adopted,
             running: FxHashMap::default(),
@@ -189,13 +171,12 @@ impl<'r> Driver<'r> {
             queue: VecDeque::new(),
             wake: None,
             retries: FxHashMap::default(),
-            most_retries: rebuild.most_retries,
+            most_retries,
             stopped: None,
             builds: 0,
             learnt: Instant::now(),
         };
         let mut change = store.begin().await?;
-        let mut driver = driver;
         for row in &rows {
             let Some(job) = driver.jobs.job(row.id) else { continue };
             let state = driver.scheduler.state(job);
@@ -332,33 +313,38 @@ impl<'r> Driver<'r> {
     async fn tell(&mut self, event: Event, with: With) -> Result<(), FarmError> {
         let now = now();
         let mut change = self.store.begin().await?;
-        change.event(self.run, now, &event).await?;
-        self.write_with(&mut change, now, with).await?;
-        let actions = self.scheduler.handle(now, event);
-        let mut starts = Vec::new();
-        for action in &actions {
-            match action {
-                Action::Moved(job, state) => self.write(&mut change, now, *job, state).await?,
-                Action::Start(job, build) => {
-                    starts.extend(self.write_start(&mut change, now, *job, build).await?);
-                }
-                Action::Cancel(build) => {
-                    if let Some(underway) = self.running.get_mut(build) {
-                        underway.cancel();
+        let (mut starts, mut cancelled) = (Vec::new(), Vec::new());
+        // What follows at once is of the same transaction: a build that is written down as ended and not as published would be
+        // made again.
+        let mut events = VecDeque::from([(event, with)]);
+        while let Some((event, with)) = events.pop_front() {
+            change.event(self.run, now, &event).await?;
+            self.write_with(&mut change, now, with).await?;
+            for action in self.scheduler.handle(now, event) {
+                match action {
+                    Action::Moved(job, state) => self.write(&mut change, now, job, &state).await?,
+                    Action::Start(job, build) => {
+                        starts.extend(self.write_start(&mut change, now, job, &build).await?);
                     }
+                    Action::Cancel(build) => cancelled.push(build),
+                    Action::Publish(job, build) => {
+                        let with = self.running.remove(&build).map_or(With::Nothing, |underway| {
+                            let version = self.scheduler.graph().job(job).version.clone();
+                            With::Worked(job, Worked { rung: underway.build.rung, version })
+                        });
+                        // Nothing is built against it: it needs no place in an archive.
+                        events.push_back((Event::Published { build, changed: true }, with));
+                    }
+                    Action::WakeAt(moment) => self.wake = Some(moment),
                 }
-                Action::Publish(job, build) => {
-                    let rung = self.running.get(build).map(|underway| underway.build.rung);
-                    let version = self.scheduler.graph().job(*job).version.clone();
-                    let with =
-                        rung.map_or(With::Nothing, |rung| With::Worked(*job, Worked { rung, version }));
-                    self.queue.push_back((Event::Published { build: *build, changed: true }, with));
-                    self.running.remove(build);
-                }
-                Action::WakeAt(moment) => self.wake = Some(*moment),
             }
         }
         change.commit().await?;
+        for build in cancelled {
+            if let Some(underway) = self.running.get_mut(&build) {
+                underway.cancel();
+            }
+        }
         for (job, build, row) in starts {
             self.start(job, build, row);
         }
@@ -509,6 +495,42 @@ impl Underway {
             let _ = handle.end();
         }
     }
+}
+
+/// The scheduler of a rebuild as its events left it, found by telling one like it the same again. `farm` is what the rebuild
+/// was given.
+pub async fn replay(store: &Store, run: i64, mut farm: Farm) -> Result<Scheduler, FarmError> {
+    farm.known = store.known_in(run).await?;
+    let of = |source: &str, target: &str| {
+        let is_it = |job: &Job| *job.source == *source && farm.graph.target(job.target).as_str() == target;
+        farm.graph.jobs().find(|(_, job)| job.kind == JobKind::Package && is_it(job)).map(|(id, _)| id)
+    };
+    let rows = store.packages(None).await?;
+    let of = |row: &PackageRow| Some((row.id, of(&row.planned.source, &row.planned.target)?));
+    let jobs: FxHashMap<PackageId, JobId> = rows.iter().filter_map(of).collect();
+    learn(store, run, &mut farm, |build| jobs.get(&build.new.package).copied()).await?;
+    let mut scheduler = Scheduler::new(farm);
+    for (moment, event) in store.events(run).await? {
+        scheduler.handle(moment, event);
+    }
+    Ok(scheduler)
+}
+
+/// Teaches a farm's predictor what builds took before a run.
+async fn learn(
+    store: &Store,
+    run: i64,
+    farm: &mut Farm,
+    job_of: impl Fn(&BuildRow) -> Option<JobId>,
+) -> Result<(), FarmError> {
+    for build in store.history(run).await? {
+        let end = build.end.as_ref().filter(|end| end.kind == EndKind::Built);
+        let Some((job, end)) = job_of(&build).zip(end) else { continue };
+        let of = farm.graph.job(job);
+        farm.predictor.learn(&of.source, of.traits, of.target, build.new.rung, took(end));
+    }
+    farm.predictor.fit();
+    Ok(())
 }
 
 /// What a build took, as if it had had one slot: in several, CPU time is the better measure.

@@ -12,7 +12,7 @@ mod known;
 mod verdict;
 mod watch;
 
-pub use drive::{MakeTask, Rebuild, Stop, Summary, drive};
+pub use drive::{MakeTask, Rebuild, Stop, Summary, drive, replay};
 pub use verdict::{Verdict, judge};
 pub use watch::Watch;
 

@@ -35,6 +35,8 @@ CREATE TABLE run (
     id       INTEGER PRIMARY KEY,
     suite    TEXT    NOT NULL,
     started  INTEGER NOT NULL,
+    -- What was known of jobs before the first event, as JSON.
+    known    TEXT    NOT NULL,
     -- Null: it runs, or was killed.
     ended    INTEGER
 ) STRICT;
@@ -83,7 +85,8 @@ CREATE TABLE request (
 
 CREATE INDEX request_to_do ON request (done) WHERE done IS NULL;
 
--- Everything that the scheduler was told, as JSON: told again in this order, it comes to the same state.
+-- Everything that the scheduler was told, as JSON: one that knows what the run knew and is told this again, in this order,
+-- comes to the same state.
 CREATE TABLE event (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     run     INTEGER NOT NULL REFERENCES run,

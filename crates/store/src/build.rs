@@ -198,10 +198,11 @@ impl Store {
         .await
     }
 
-    /// All builds that ended.
-    pub async fn history(&self) -> Result<Vec<BuildRow>, StoreError> {
+    /// All builds that ended before a rebuild began.
+    pub async fn history(&self, run: i64) -> Result<Vec<BuildRow>, StoreError> {
         self.builds_where(|query| {
-            query.push("ended IS NOT NULL");
+            query.push("run < ").push_bind(run);
+            query.push(" AND ended <= (SELECT started FROM run WHERE id = ").push_bind(run).push(")");
         })
         .await
     }

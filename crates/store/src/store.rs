@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use archmill_plan::Moment;
+use archmill_plan::scheduler::Known;
+use archmill_plan::{JobId, Moment};
 use rustix::fs::{FlockOperation, flock};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -105,14 +106,34 @@ impl Store {
         Ok(Change { transaction: self.pool.begin_with("BEGIN IMMEDIATE").await? })
     }
 
-    /// Notes that a rebuild begins.
-    pub async fn begin_run(&self, suite: &str, now: Moment) -> Result<i64, StoreError> {
-        let result = sqlx::query("INSERT INTO run (suite, started) VALUES (?, ?)")
+    /// Notes that a rebuild begins, and what it knows of jobs then. Builds that ended by then are its history.
+    pub async fn begin_run(
+        &self,
+        suite: &str,
+        known: &[(JobId, Known)],
+        now: Moment,
+    ) -> Result<i64, StoreError> {
+        let known = serde_json::to_string(known).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let result = sqlx::query("INSERT INTO run (suite, known, started) VALUES (?, ?, ?)")
             .bind(suite)
+            .bind(known)
             .bind(to_sql(now.0))
             .execute(&self.pool)
             .await?;
         Ok(result.last_insert_rowid())
+    }
+
+    /// The number of the last rebuild that began.
+    pub async fn last_run(&self) -> Result<Option<i64>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT max(id) FROM run").fetch_one(&self.pool).await?)
+    }
+
+    /// What a rebuild knew of jobs when it began.
+    pub async fn known_in(&self, run: i64) -> Result<Vec<(JobId, Known)>, StoreError> {
+        let text: String =
+            sqlx::query_scalar("SELECT known FROM run WHERE id = ?").bind(run).fetch_one(&self.pool).await?;
+        serde_json::from_str(&text)
+            .map_err(|_| StoreError::Unknown { what: "what a rebuild knew", value: text })
     }
 
     /// Notes that it ended.

@@ -1,5 +1,6 @@
 //! A copy of the recorded archive, to tamper with and to sign again.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -120,6 +121,30 @@ impl Recorded {
         );
         self.edit_index("trixie", "main/binary-amd64/Packages", |text| text + "\n" + &stanza);
     }
+
+    /// Puts source packages into the pool and the index of trixie.
+    pub fn add_sources(&self, sources: &[SourcePackage]) {
+        let folder = self.file("pool/main/t/test");
+        fs::create_dir_all(&folder).unwrap();
+        let mut stanzas = String::new();
+        for SourcePackage { fields, files } in sources {
+            let fields = fields.trim_end();
+            write!(stanzas, "\n{fields}\nDirectory: pool/main/t/test\nChecksums-Sha256:\n").unwrap();
+            for (name, content) in files {
+                fs::write(folder.join(name), content).unwrap();
+                writeln!(stanzas, " {} {} {name}", sha256(content), content.len()).unwrap();
+            }
+        }
+        self.edit_index("trixie", "main/source/Sources", |text| text.trim_end().to_owned() + "\n" + &stanzas);
+    }
+}
+
+/// A source package of [`Recorded::add_sources`].
+pub struct SourcePackage {
+    /// Of its stanza in Sources.
+    pub fields: String,
+    /// Names and contents.
+    pub files: Vec<(String, Vec<u8>)>,
 }
 
 /// Signs a text with an armored secret key.

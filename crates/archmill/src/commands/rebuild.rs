@@ -9,7 +9,7 @@ use archmill_farm::{Rebuild, Stop, Summary, drive};
 use archmill_plan::graph::InputSettings;
 use archmill_plan::ladder::{Ladder, Mode};
 use archmill_plan::predict::Predictor;
-use archmill_plan::scheduler::{Code, MachineKind, Settings};
+use archmill_plan::scheduler::{Code, Farm, MachineKind, Settings};
 use archmill_plan::{Job, JobId};
 use archmill_store::Store;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -35,6 +35,8 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
+    // What is wrong in farm.toml is told before anything takes time.
+    let settings = settings(&farm)?;
     let folder = std::path::absolute(args.state.folder(&config))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let store = runtime.block_on(Store::make(&folder))?;
@@ -54,14 +56,16 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
         let rebuild = Rebuild {
             store: &store,
             suite: &suite,
-            policies: archive.graph.jobs().filter_map(|of| policy(&farm, of)).collect(),
-            graph: archive.graph,
+            farm: Farm {
+                policies: archive.graph.jobs().filter_map(|of| policy(&farm, of)).collect(),
+                graph: archive.graph,
+                known: archive.known,
+                machines,
+                settings,
+                predictor: Predictor::new(farm.penalties()),
+                shares: farm.shares(),
+            },
             inputs: archive.inputs,
-            known: archive.known,
-            machines,
-            settings: settings(&farm)?,
-            predictor: Predictor::new(farm.penalties()),
-            shares: farm.shares(),
             task: &|graph, job, build, folder| tasks.task(graph, job, build, folder),
             most_retries: args.max_retries,
         };

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::support::Recorded;
+use crate::support::recorded::SourcePackage;
 use crate::support::recorded::sha256;
 
 /// A source tree of a package that is built by shell commands, each a line of a recipe.
@@ -64,6 +66,30 @@ impl<'a> Tree<'a> {
         fs::set_permissions(rules, fs::Permissions::from_mode(0o755)).unwrap();
         format!("./{name}")
     }
+}
+
+/// Puts trees into the archive, as source packages NAME 1.0.
+pub(crate) fn publish(recorded: &Recorded, trees: &[Tree<'_>]) {
+    let folder = tempfile::tempdir().unwrap();
+    let source = |tree: &Tree<'_>| {
+        tree.write(folder.path());
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_dir_all(tree.name, folder.path().join(tree.name)).unwrap();
+        let dsc = source_package(folder.path(), tree.name, &builder.into_inner().unwrap());
+        let files = [dsc, folder.path().join(format!("{}_1.0.tar.xz", tree.name))];
+        let file = |path: &PathBuf| {
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap())
+        };
+        let needs =
+            if tree.needs.is_empty() { String::new() } else { format!("\nBuild-Depends: {}", tree.needs) };
+        let fields = format!(
+            "Package: {name}\nBinary: {name}\nArchitecture: any\nVersion: 1.0\nFormat: 3.0 (native){needs}\n\
+             Package-List:\n {name} deb misc optional arch=any",
+            name = tree.name
+        );
+        SourcePackage { fields, files: files.iter().map(file).collect() }
+    };
+    recorded.add_sources(&trees.iter().map(source).collect::<Vec<_>>());
 }
 
 /// A source package NAME 1.0 of format 3.0 (native) with this tarball, packed with xz. Gives the .dsc.

@@ -1,9 +1,11 @@
 //! What worked last time.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Mode, Rung};
 
 /// The rung on which a package was built.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Worked {
     /// The rung.
     pub rung: Rung,

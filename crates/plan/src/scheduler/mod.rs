@@ -24,6 +24,7 @@ mod view;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 pub use event::{Action, BuildId, End, Event, Standing};
 pub use machine::{MachineId, MachineKind, Policy};
@@ -60,7 +61,8 @@ pub struct Farm {
 }
 
 /// What is known of a job before the first event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Known {
     /// It was built, from what would go into it now.
     Built,
@@ -85,7 +87,7 @@ pub enum Known {
 }
 
 /// A build that runs already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Underway {
     /// Where.
     pub machine: MachineId,
