@@ -45,6 +45,10 @@ pub(crate) enum Command {
     Rebuild(RebuildArgs),
     /// Tell what of a farm is built, building, waiting or failed, and why.
     Status(StatusArgs),
+    /// Tells what came of a rebuild: what was built and what failed, in which modes, and what it took
+    Report(ReportArgs),
+    /// Takes in what native builds took elsewhere, so that reports tell what emulation costs
+    ImportTimes(ImportTimesArgs),
     /// Print the log of a package's build.
     Log(LogArgs),
     /// Try again what failed, from the first mode on.
@@ -533,6 +537,39 @@ pub(crate) struct StatusArgs {
     /// Print everything as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `archmill report`
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Compare with another rebuild: its report.json, or the folder of its farm
+    #[arg(long, value_name = "REPORT.JSON|DIR")]
+    pub(crate) against: Option<PathBuf>,
+    /// Write a page with plots, report.json, packages.csv and the logs of failed builds into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) html: Option<PathBuf>,
+    /// Print the whole report as JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub(crate) json: bool,
+    /// Print a line for each package as comma-separated values
+    #[arg(long)]
+    pub(crate) csv: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
+}
+
+/// `archmill import-times`
+#[derive(Debug, Args)]
+pub(crate) struct ImportTimesArgs {
+    /// Comma-separated values with a line of names: package, architecture, seconds, and if known version and cpu_seconds
+    #[arg(value_name = "FILE.csv")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
 }
 
 /// `archmill log`

@@ -37,6 +37,8 @@ fn main() -> std::process::ExitCode {
         cli::Command::Toolchain(args) => commands::toolchain::run(&args).map(End::from),
         cli::Command::Rebuild(args) => commands::rebuild::run(&args).map(End::from),
         cli::Command::Status(args) => commands::status::run(&args).map(End::from),
+        cli::Command::Report(args) => commands::report::run(&args).map(End::from),
+        cli::Command::ImportTimes(args) => commands::import_times::run(&args).map(End::from),
         cli::Command::Log(args) => commands::log::run(&args).map(End::from),
         cli::Command::GiveBack(args) => commands::requests::give_back(&args).map(End::from),
         cli::Command::Hold(args) => commands::requests::hold(&args).map(End::from),

@@ -14,9 +14,10 @@ use archmill_plan::scheduler::{
 };
 use archmill_plan::{Job, JobId, JobKind, Moment};
 use archmill_store::{
-    BuildEnd, BuildRow, Change, EndKind, NewBuild, PackageId, PackageRow, RequestKind, RequestRow, Store,
+    BuildEnd, BuildRow, Change, EndKind, NewBuild, NewRun, PackageId, PackageRow, RequestKind, RequestRow,
+    Store,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
@@ -47,6 +48,10 @@ pub struct Rebuild<'r> {
     pub farm: Farm,
     /// Hashes over what goes into jobs.
     pub inputs: FxHashMap<JobId, InputHash>,
+    /// Source packages whose tests are left out.
+    pub nocheck: FxHashSet<String>,
+    /// Processors of this host.
+    pub processors: u32,
     /// The command of a build.
     pub task: MakeTask<'r>,
     /// So often a build may come to nothing in a row for no fault of its package, before it is left for the next run.
@@ -142,9 +147,9 @@ impl<'r> Driver<'r> {
         rebuild: Rebuild<'r>,
         watch: &'r mut dyn Watch,
     ) -> Result<(Self, Vec<known::Orphan>), FarmError> {
-        let Rebuild { store, suite, mut farm, inputs, task, most_retries } = rebuild;
+        let Rebuild { store, suite, mut farm, inputs, nocheck, processors, task, most_retries } = rebuild;
         let orphans = known::take_in(store, now()).await?;
-        let jobs = Jobs::plan(store, suite, &farm.graph, &inputs, now()).await?;
+        let jobs = Jobs::plan(store, suite, &farm.graph, &inputs, &nocheck, now()).await?;
         let rows = store.packages(None).await?;
         let mut known = known::known(store, &jobs, &rows).await?;
         let known::Adoption { known: underway, adopted, unwanted } =
@@ -153,7 +158,8 @@ impl<'r> Driver<'r> {
         known.extend(underway);
         // What the plan says comes last, so it is what counts.
         known.extend(farm.known.into_iter().filter(|(job, _)| !adopted.contains_key(job)));
-        let run = store.begin_run(suite, &known, now()).await?;
+        let slots = farm.machines.iter().map(|machine| machine.slots).sum();
+        let run = store.begin_run(&NewRun { suite, known: &known, processors, slots }, now()).await?;
         farm.known = known;
         learn(store, run, &mut farm, |build| jobs.job(build.new.package)).await?;
         let machines = farm.machines.len();

@@ -4,7 +4,7 @@ use archmill_plan::graph::Graph;
 use archmill_plan::rebuild::InputHash;
 use archmill_plan::{JobId, JobKind, Moment};
 use archmill_store::{PackageId, Planned, Store, StoreError};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Which row is which job.
 pub(crate) struct Jobs {
@@ -20,6 +20,7 @@ impl Jobs {
         suite: &str,
         graph: &Graph,
         inputs: &FxHashMap<JobId, InputHash>,
+        nocheck: &FxHashSet<String>,
         now: Moment,
     ) -> Result<Self, StoreError> {
         let inputs: FxHashMap<JobId, String> =
@@ -34,6 +35,7 @@ impl Jobs {
                 component: graph.components().get(job.component.index()).cloned().unwrap_or_default(),
                 version: job.version.to_string(),
                 inputs: inputs.get(&id).cloned(),
+                nocheck: nocheck.contains(&*job.source),
             };
             let row = change.plan(suite, &planned, now).await?;
             rows.insert(id, row);

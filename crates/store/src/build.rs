@@ -182,6 +182,14 @@ impl Store {
         .await
     }
 
+    /// All builds there ever were, in the order in which they were started.
+    pub async fn all_builds(&self) -> Result<Vec<BuildRow>, StoreError> {
+        self.builds_where(|query| {
+            query.push("TRUE");
+        })
+        .await
+    }
+
     /// All builds of a package, in the order in which they were started.
     pub async fn builds_of(&self, package: PackageId) -> Result<Vec<BuildRow>, StoreError> {
         self.builds_where(|query| {

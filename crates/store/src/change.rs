@@ -39,10 +39,11 @@ impl Change<'_> {
         now: Moment,
     ) -> Result<PackageId, StoreError> {
         let id: PackageId = sqlx::query_scalar(
-            "INSERT INTO package (suite, source, target, component, version, inputs, state, reason, since) \
-             VALUES (?, ?, ?, ?, ?, ?, 'blocked', 'it is being planned', ?) \
+            "INSERT INTO package (suite, source, target, component, version, inputs, nocheck, state, reason, since) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, 'blocked', 'it is being planned', ?) \
              ON CONFLICT (suite, source, target) DO UPDATE SET \
-             component = excluded.component, version = excluded.version, inputs = excluded.inputs, planned = 1 \
+             component = excluded.component, version = excluded.version, inputs = excluded.inputs, \
+             nocheck = excluded.nocheck, planned = 1 \
              RETURNING id",
         )
         .bind(suite)
@@ -51,6 +52,7 @@ impl Change<'_> {
         .bind(&planned.component)
         .bind(&planned.version)
         .bind(&planned.inputs)
+        .bind(planned.nocheck)
         .bind(to_sql(now.0))
         .fetch_one(&mut *self.transaction)
         .await?;

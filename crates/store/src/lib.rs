@@ -9,13 +9,17 @@ mod build;
 mod change;
 mod error;
 mod event;
+mod native;
 mod package;
 mod request;
+mod run;
 mod store;
 
 pub use build::{BuildEnd, BuildId, BuildRow, EndKind, NewBuild};
 pub use change::Change;
 pub use error::StoreError;
+pub use native::NativeTime;
 pub use package::{PackageId, PackageRow, Planned};
 pub use request::{RequestKind, RequestRow};
+pub use run::{NewRun, RunRow};
 pub use store::{Lock, Runs, Store};

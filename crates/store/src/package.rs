@@ -26,6 +26,8 @@ pub struct Planned {
     pub version: String,
     /// Hash over all that goes into it.
     pub inputs: Option<String>,
+    /// Whether its tests are left out.
+    pub nocheck: bool,
 }
 
 /// What is known of a package.
@@ -73,6 +75,7 @@ struct Raw {
     worked_version: Option<String>,
     held: Option<String>,
     prioritised: bool,
+    nocheck: bool,
 }
 
 impl TryFrom<Raw> for PackageRow {
@@ -97,6 +100,7 @@ impl TryFrom<Raw> for PackageRow {
                 component: raw.component,
                 version: raw.version,
                 inputs: raw.inputs,
+                nocheck: raw.nocheck,
             },
             settled_inputs: raw.settled_inputs,
             state,

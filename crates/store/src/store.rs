@@ -4,8 +4,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use archmill_plan::scheduler::Known;
-use archmill_plan::{JobId, Moment};
 use rustix::fs::{FlockOperation, flock};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -104,46 +102,6 @@ impl Store {
     pub async fn begin(&self) -> Result<Change<'_>, StoreError> {
         // Not deferred: a reader that becomes a writer may be refused, one that is a writer from the start waits.
         Ok(Change { transaction: self.pool.begin_with("BEGIN IMMEDIATE").await? })
-    }
-
-    /// Notes that a rebuild begins, and what it knows of jobs then. Builds that ended by then are its history.
-    pub async fn begin_run(
-        &self,
-        suite: &str,
-        known: &[(JobId, Known)],
-        now: Moment,
-    ) -> Result<i64, StoreError> {
-        let known = serde_json::to_string(known).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        let result = sqlx::query("INSERT INTO run (suite, known, started) VALUES (?, ?, ?)")
-            .bind(suite)
-            .bind(known)
-            .bind(to_sql(now.0))
-            .execute(&self.pool)
-            .await?;
-        Ok(result.last_insert_rowid())
-    }
-
-    /// The number of the last rebuild that began.
-    pub async fn last_run(&self) -> Result<Option<i64>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT max(id) FROM run").fetch_one(&self.pool).await?)
-    }
-
-    /// What a rebuild knew of jobs when it began.
-    pub async fn known_in(&self, run: i64) -> Result<Vec<(JobId, Known)>, StoreError> {
-        let text: String =
-            sqlx::query_scalar("SELECT known FROM run WHERE id = ?").bind(run).fetch_one(&self.pool).await?;
-        serde_json::from_str(&text)
-            .map_err(|_| StoreError::Unknown { what: "what a rebuild knew", value: text })
-    }
-
-    /// Notes that it ended.
-    pub async fn end_run(&self, run: i64, now: Moment) -> Result<(), StoreError> {
-        sqlx::query("UPDATE run SET ended = ? WHERE id = ?")
-            .bind(to_sql(now.0))
-            .bind(run)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ use archmill_plan::predict::Predictor;
 use archmill_plan::scheduler::{Code, Farm, MachineKind, Settings};
 use archmill_plan::{Job, JobId};
 use archmill_store::Store;
+use rustc_hash::FxHashSet;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::cli::RebuildArgs;
@@ -47,8 +48,9 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
     let archive = farm::open(&farm, &archive_args, Depth::Inputs(input_settings(&farm, &archive_args)))?;
     let machines = here(&farm, farm::machines(&farm.machines, None, archive.graph.targets())?)?;
     let native = native(archive.graph.targets())?;
-    let untested = farm.packages.iter().filter(|(_, package)| package.nocheck).map(|(name, _)| name.clone());
-    let tasks = Tasks::new(&suite, &archive_args, &config, &native, untested.collect())?;
+    let nocheck: FxHashSet<String> =
+        farm.packages.iter().filter(|(_, package)| package.nocheck).map(|(name, _)| name.clone()).collect();
+    let tasks = Tasks::new(&suite, &archive_args, &config, &native, nocheck.clone())?;
     remark!("{} builds, in {}", builds(&archive), folder.display());
     let mut display = Display::new();
     let summary = runtime.block_on(async {
@@ -66,6 +68,8 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
                 shares: farm.shares(),
             },
             inputs: archive.inputs,
+            nocheck,
+            processors: processors(),
             task: &|graph, job, build, folder| tasks.task(graph, job, build, folder),
             most_retries: args.max_retries,
         };
@@ -118,8 +122,7 @@ fn what(args: &RebuildArgs) -> anyhow::Result<(Config, FarmConfig, crate::cli::A
 fn named(args: &RebuildArgs, arch: Option<&str>, farm: Option<&FarmConfig>) -> FarmConfig {
     let machine = machine();
     let arches = arch.unwrap_or(&machine).split(',').map(|name| name.trim().to_owned()).collect();
-    let processors =
-        std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
+    let processors = processors();
     let component = ComponentConfig {
         name: "main".to_owned(),
         architectures: arches,
@@ -136,6 +139,10 @@ fn named(args: &RebuildArgs, arch: Option<&str>, farm: Option<&FarmConfig>) -> F
         .entry(machine)
         .or_insert_with(|| MachineConfig { slots: processors, ..MachineConfig::default() });
     named
+}
+
+fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
 }
 
 fn machine() -> String {

@@ -15,7 +15,7 @@ use archmill_plan::rebuild::InputHash;
 use archmill_plan::scheduler::{Backoff, Build, Farm, MachineKind, Scheduler, Settings};
 use archmill_plan::{ComponentId, Job, JobId, JobKind, TargetId};
 use archmill_store::{BuildEnd, RequestRow, Store};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// How a build goes.
@@ -109,7 +109,16 @@ impl Made {
         let inputs = farm.graph.jobs().map(|(id, job)| (id, hash(job))).collect();
         let task =
             |graph: &Graph, job: JobId, build: &Build, folder: &Path| self.task(graph, job, build, folder);
-        let rebuild = Rebuild { store, suite: "made", farm, inputs, task: &task, most_retries: 3 };
+        let rebuild = Rebuild {
+            store,
+            suite: "made",
+            farm,
+            inputs,
+            nocheck: FxHashSet::default(),
+            processors: 3,
+            task: &task,
+            most_retries: 3,
+        };
         drive(rebuild, &mut Nobody, stops).await
     }
 

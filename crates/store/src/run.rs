@@ -1,0 +1,105 @@
+//! Rebuilds, from the start to the end of each.
+
+use archmill_plan::scheduler::Known;
+use archmill_plan::{JobId, Moment};
+use sqlx::FromRow;
+
+use crate::error::StoreError;
+use crate::store::{Store, from_sql, to_sql};
+
+/// A rebuild that begins.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRun<'r> {
+    /// What is rebuilt.
+    pub suite: &'r str,
+    /// What is known of jobs before anything happens.
+    pub known: &'r [(JobId, Known)],
+    /// Processors of the host.
+    pub processors: u32,
+    /// Builds that it has room for.
+    pub slots: u32,
+}
+
+/// A rebuild.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRow {
+    /// Its number.
+    pub id: i64,
+    /// What was rebuilt.
+    pub suite: String,
+    /// When it began.
+    pub started: Moment,
+    /// When it ended; `None` if it still runs, or was killed.
+    pub ended: Option<Moment>,
+    /// Processors of the host.
+    pub processors: Option<u32>,
+    /// Builds that it had room for.
+    pub slots: Option<u32>,
+}
+
+#[derive(FromRow)]
+struct Raw {
+    id: i64,
+    suite: String,
+    started: i64,
+    ended: Option<i64>,
+    processors: Option<u32>,
+    slots: Option<u32>,
+}
+
+impl Store {
+    /// Notes that a rebuild begins, and what it knows of jobs then. Builds that ended by then are its history.
+    pub async fn begin_run(&self, run: &NewRun<'_>, now: Moment) -> Result<i64, StoreError> {
+        let known = serde_json::to_string(run.known).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let result =
+            sqlx::query("INSERT INTO run (suite, known, processors, slots, started) VALUES (?, ?, ?, ?, ?)")
+                .bind(run.suite)
+                .bind(known)
+                .bind(run.processors)
+                .bind(run.slots)
+                .bind(to_sql(now.0))
+                .execute(&self.pool)
+                .await?;
+        Ok(result.last_insert_rowid())
+    }
+
+    /// All rebuilds, in the order in which they began.
+    pub async fn all_runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        let rows: Vec<Raw> =
+            sqlx::query_as("SELECT id, suite, started, ended, processors, slots FROM run ORDER BY id")
+                .fetch_all(&self.pool)
+                .await?;
+        let row = |raw: Raw| RunRow {
+            id: raw.id,
+            suite: raw.suite,
+            started: Moment(from_sql(raw.started)),
+            ended: raw.ended.map(|ended| Moment(from_sql(ended))),
+            processors: raw.processors,
+            slots: raw.slots,
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// The number of the last rebuild that began.
+    pub async fn last_run(&self) -> Result<Option<i64>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT max(id) FROM run").fetch_one(&self.pool).await?)
+    }
+
+    /// What a rebuild knew of jobs when it began.
+    pub async fn known_in(&self, run: i64) -> Result<Vec<(JobId, Known)>, StoreError> {
+        let text: String =
+            sqlx::query_scalar("SELECT known FROM run WHERE id = ?").bind(run).fetch_one(&self.pool).await?;
+        serde_json::from_str(&text)
+            .map_err(|_| StoreError::Unknown { what: "what a rebuild knew", value: text })
+    }
+
+    /// Notes that it ended.
+    pub async fn end_run(&self, run: i64, now: Moment) -> Result<(), StoreError> {
+        sqlx::query("UPDATE run SET ended = ? WHERE id = ?")
+            .bind(to_sql(now.0))
+            .bind(run)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
