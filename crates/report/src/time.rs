@@ -2,10 +2,11 @@
 
 use archmill_plan::Moment;
 use archmill_plan::ladder::Rung;
-use archmill_store::{BuildRow, EndKind};
+use archmill_store::{BuildRow, EndKind, PackageRow};
 use serde::{Deserialize, Serialize};
 
 use crate::Memory;
+use crate::share::Outcome;
 
 /// Time and machines of all rebuilds of a farm together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -137,7 +138,12 @@ fn union(intervals: impl Iterator<Item = (u64, u64)>) -> u64 {
     length
 }
 
+/// None while there is something left to do.
 fn pole(memory: &Memory, ended: &[(&BuildRow, Moment)]) -> Option<Pole> {
+    let is_open = |row: &PackageRow| Outcome::of(row.state, false) == Outcome::Open;
+    if memory.packages.iter().any(is_open) {
+        return None;
+    }
     let (last, end) = ended.iter().max_by_key(|(_, at)| *at)?;
     let others = ended.iter().filter(|(build, _)| build.id != last.id).map(|(_, at)| *at).max();
     let alone = end.since(others.unwrap_or_default().max(last.new.started));

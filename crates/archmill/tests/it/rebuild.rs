@@ -131,6 +131,57 @@ fn each_package_comes_to_an_end_and_is_not_built_again() {
     rebuilds.farm.assert_nothing_left();
 }
 
+fn answered(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_report_tells_what_came_of_it_and_what_changed() {
+    if !sandbox("a_report_tells") {
+        return;
+    }
+    let rebuilds = Rebuilds::of(&[Tree::new("good", "true"), Tree::new("bad", "echo not today; exit 3")]);
+    let nowhere = rebuilds.ask(&["report"]);
+    assert_eq!(nowhere.status.code(), Some(2), "{}", said(&nowhere));
+    rebuilds.rebuild(&["good", "bad"]);
+    let page = rebuilds.farm.work().join("page");
+    let output = rebuilds.ask(&["report", "--html", page.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", said(&output));
+    let html = fs::read_to_string(page.join("index.html")).unwrap();
+    let log = html.split("href=\"").find_map(|rest| rest.strip_prefix("logs/")?.split('"').next());
+    let log = fs::read_to_string(page.join("logs").join(log.unwrap())).unwrap();
+    assert!(log.contains("not today"), "{log}");
+    assert_eq!(fs::read_to_string(page.join("packages.csv")).unwrap().lines().count(), 3);
+    let kept: Value = serde_json::from_slice(&fs::read(page.join("report.json")).unwrap()).unwrap();
+    assert_eq!(kept["cells"][0]["outcomes"], serde_json::json!({ "built": 1, "failed": 1 }));
+
+    let against = page.join("report.json");
+    let output = rebuilds.ask(&["report", "--against", against.to_str().unwrap()]);
+    assert!(answered(&output).contains("0 regressions, 0 repairs"), "{output:?}");
+    let worse = rebuilds.farm.work().join("worse.json");
+    let text = kept.to_string().replace("\"outcome\":\"built\"", "\"outcome\":\"failed\"");
+    fs::write(&worse, text).unwrap();
+    let output = rebuilds.ask(&["report", "--against", worse.to_str().unwrap()]);
+    assert!(answered(&output).contains("good amd64 is built again"), "{output:?}");
+    fs::write(&worse, "{}").unwrap();
+    let output = rebuilds.ask(&["report", "--against", worse.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("is no report"), "{}", said(&output));
+
+    let times = rebuilds.farm.work().join("times.csv");
+    for (lines, code, words) in [
+        ("package,architecture,seconds\ngood,arm64,12.5\n", 0, "1 times"),
+        ("package,architecture,seconds\ngood,arm65,12.5\n", 2, "line 2"),
+        ("package,seconds\ngood,12.5\n", 2, "names the columns"),
+    ] {
+        fs::write(&times, lines).unwrap();
+        let output = rebuilds.ask(&["import-times", times.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        let all = said(&output) + &answered(&output);
+        assert!(all.contains(words), "{all}");
+    }
+}
+
 #[test]
 fn held_packages_wait_and_requests_have_to_fit() {
     if !sandbox("held_packages_wait") {

@@ -44,3 +44,8 @@ pub(super) fn target(targets: &[&str], target: &str) -> &'static str {
     let place = targets.iter().position(|other| *other == target).unwrap_or(0);
     COLOURS.get(place % COLOURS.len()).copied().unwrap_or(GREY)
 }
+
+/// Whether dark letters are read better on it than white ones.
+pub(super) fn is_light(colour: &str) -> bool {
+    colour == PALE || colour.starts_with("#f") || colour.starts_with("#e")
+}

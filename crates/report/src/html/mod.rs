@@ -81,9 +81,10 @@ fn outcomes(report: &Report) -> Markup {
             parts: Outcome::ALL.iter().filter_map(part).collect(),
         }
     };
+    let order: Vec<String> = Outcome::ALL.iter().map(|outcome| outcome.words().to_owned()).collect();
     html! {
         h2 { "What came of it" }
-        (plot::stacked(&report.cells.iter().map(row).collect::<Vec<_>>(), "packages"))
+        (plot::stacked(&report.cells.iter().map(row).collect::<Vec<_>>(), &order, "packages"))
     }
 }
 
@@ -125,6 +126,7 @@ fn failures<'l>(report: &Report, link: &impl Fn(i64) -> Option<&'l str>) -> Mark
         };
         Row { label: class.class.clone(), parts: targets.iter().filter_map(part).collect() }
     };
+    let order: Vec<String> = targets.iter().map(|target| (*target).to_owned()).collect();
     let failed: Vec<&Package> = report
         .packages
         .iter()
@@ -133,7 +135,7 @@ fn failures<'l>(report: &Report, link: &impl Fn(i64) -> Option<&'l str>) -> Mark
     html! {
         h2 { "Failures" }
         @if failed.is_empty() { p { "None." } } @else {
-            (plot::stacked(&report.classes.iter().map(row).collect::<Vec<_>>(), "packages"))
+            (plot::stacked(&report.classes.iter().map(row).collect::<Vec<_>>(), &order, "packages"))
             table {
                 tr { th { "package" } th { "version" } th { "architecture" } th { "class" } th { "tried in" } th { "why" } th { "log" } }
                 @for package in &failed {
@@ -157,12 +159,16 @@ fn modes(report: &Report) -> Markup {
         let part = |(mode, count): &(Rung, usize)| (mode.to_string(), colour::mode(*mode), *count);
         Row { label: modes.target.clone(), parts: modes.modes.iter().map(part).collect() }
     };
+    let mut order: Vec<Rung> =
+        report.modes.iter().flat_map(|modes| modes.modes.iter().map(|(mode, _)| *mode)).collect();
+    order.sort_unstable();
+    let order: Vec<String> = order.iter().map(ToString::to_string).collect();
     html! {
         h2 { "Modes that were needed" }
-        (plot::stacked(&report.modes.iter().map(row).collect::<Vec<_>>(), "packages built"))
+        (plot::stacked(&report.modes.iter().map(row).collect::<Vec<_>>(), &order, "packages built"))
         @if !report.mitigations.is_empty() {
             table {
-                tr { th { "after other modes failed" } th { "repaired" } th { "failed too" } th { "CPU time spent" } th { "packages" } }
+                tr { th { "after other modes failed" } th.number { "repaired" } th.number { "failed too" } th.number { "CPU time spent" } th { "packages" } }
                 @for mitigation in &report.mitigations {
                     tr {
                         td { (mitigation.mode) } td.number { (mitigation.repaired.len()) } td.number { (mitigation.in_vain) }
@@ -190,7 +196,7 @@ fn penalties(report: &Report) -> Markup {
         } @else {
             (plot::penalties(&report.penalties))
             table {
-                tr { th { "architecture" } th { "mode" } th { "packages" } th { "least" } th { "median" } th { "geometric mean" } th { "most" } th { "beside" } }
+                tr { th { "architecture" } th { "mode" } th.number { "packages" } th.number { "least" } th.number { "median" } th.number { "geometric mean" } th.number { "most" } th { "beside" } }
                 @for of in &report.penalties {
                     tr {
                         td { (of.target) } td { (of.mode) } td.number { (of.distribution.count) }
@@ -202,7 +208,7 @@ fn penalties(report: &Report) -> Markup {
             }
             h3 { "The worst " (worst.len().min(WORST)) }
             table {
-                tr { th { "package" } th { "architecture" } th { "mode" } th { "times native" } th { "beside" } }
+                tr { th { "package" } th { "architecture" } th { "mode" } th.number { "times native" } th { "beside" } }
                 @for (name, target, mode, factor, baseline) in worst.iter().take(WORST) {
                     tr { td { (name) } td { (target) } td { (mode) } td.number { (times(*factor)) } td { (baseline.words()) } }
                 }

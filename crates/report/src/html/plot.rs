@@ -22,9 +22,9 @@ pub(super) struct Row {
     pub(super) parts: Vec<(String, &'static str, usize)>,
 }
 
-/// Bars, each of parts, with the numbers in them.
+/// Bars, each of parts, with the numbers in them. `order` is that of the legend.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn stacked(rows: &[Row], what: &str) -> Markup {
+pub(super) fn stacked(rows: &[Row], order: &[String], what: &str) -> Markup {
     let total = |row: &Row| row.parts.iter().map(|(_, _, count)| count).sum::<usize>();
     let most = rows.iter().map(total).max().unwrap_or(0).max(1) as f64;
     let room = WIDTH - LABELS - RIGHT;
@@ -40,7 +40,7 @@ pub(super) fn stacked(rows: &[Row], what: &str) -> Markup {
         row.parts.iter().map(bar).collect::<Vec<_>>()
     };
     html! {
-        (legend(rows.iter().flat_map(|row| row.parts.iter().map(|(name, colour, _)| (name.as_str(), *colour)))))
+        (legend(ordered(rows, order).into_iter()))
         svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label=(what) {
             @for (place, row) in rows.iter().enumerate() {
                 @let top = place as f64 * ROW;
@@ -50,13 +50,22 @@ pub(super) fn stacked(rows: &[Row], what: &str) -> Markup {
                         title { (name) ": " (count) }
                     }
                     @if width > 9.0 * count.to_string().len() as f64 + 4.0 {
-                        text.in x=(format!("{:.1}", left + width / 2.0)) y=(top + 17.0) text-anchor="middle" { (count) }
+                        text.in.dark[colour::is_light(colour)] x=(format!("{:.1}", left + width / 2.0)) y=(top + 17.0) text-anchor="middle" { (count) }
                     }
                 }
                 text x=(format!("{:.1}", LABELS + total(row) as f64 / most * room + 6.0)) y=(top + 17.0) { (total(row)) }
             }
         }
     }
+}
+
+/// The parts that there are, those in `order` first.
+fn ordered<'r>(rows: &'r [Row], order: &[String]) -> Vec<(&'r str, &'static str)> {
+    let parts =
+        rows.iter().flat_map(|row| row.parts.iter().map(|(name, colour, _)| (name.as_str(), *colour)));
+    let mut parts: Vec<_> = parts.collect();
+    parts.sort_by_key(|(name, _)| order.iter().position(|other| other == name).unwrap_or(order.len()));
+    parts
 }
 
 /// A row for each mode and architecture: the box has half of the packages, a dot is one.
