@@ -9,6 +9,7 @@
 mod drive;
 mod jobs;
 mod known;
+mod rules;
 mod verdict;
 mod watch;
 

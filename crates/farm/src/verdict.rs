@@ -13,7 +13,7 @@ use archmill_plan::ladder::{Advice, Mode, Rung};
 use archmill_plan::scheduler::{End, Failure};
 use archmill_store::{BuildEnd, EndKind};
 
-use crate::{RESULTS, log_of};
+use crate::{RESULTS, log_of, rules};
 
 /// How much of a log is looked at for the reason of a failure.
 const TAIL: u64 = 1 << 16;
@@ -98,8 +98,31 @@ fn end_of(record: &BuildRecord, rung: Rung, tail: &str, took: Duration) -> End {
         Class::Fetch if is_source_missing(outcome) => failed("source-missing", message, Advice::Stop),
         Class::Fetch | Class::Host | Class::Cancelled => End::Transient(message.into()),
         Class::Limit(limit) => failed(&class.to_string(), message, beyond_limit(limit, rung)),
-        _ => failed(class.name(), message, advice(outcome, class, rung, tail)),
+        _ => by_log(outcome, class, message, rung, tail),
     }
+}
+
+/// What the log tells counts for more than where it failed; except that twins are the first suspects, as emulating what they
+/// replace costs less than anything else that may help.
+fn by_log(outcome: &Outcome, class: Class, message: String, rung: Rung, tail: &str) -> End {
+    let found = match class {
+        Class::Build | Class::Root | Class::Tests => rules::find(tail, rung.mode),
+        _ => None,
+    };
+    let Some(found) = found else {
+        let why = match outcome.relevant_lines.first() {
+            Some(line) => format!("{message}: {}", line.trim()),
+            None => message,
+        };
+        return failed(class.name(), why, advice(outcome, class, rung, tail));
+    };
+    let by_twins = class != Class::Tests && rung.mode == Mode::Accelerated && suspected(outcome, tail);
+    let advice = match found.advice {
+        _ if by_twins => Advice::Try(Mode::Emulated),
+        Advice::Patience => patience(rung),
+        advice => advice,
+    };
+    failed(found.class, found.why, advice)
 }
 
 /// A file of the source that the mirror does not have will not be there in an hour either.
@@ -135,8 +158,9 @@ fn advice(outcome: &Outcome, class: Class, rung: Rung, tail: &str) -> Advice {
     }
 }
 
+/// Without a word that a rule knows.
 fn crashed(outcome: &Outcome, tail: &str) -> bool {
-    outcome.signal.is_some() || tail.contains("qemu: uncaught target signal") || tail.contains("qemu: fatal")
+    outcome.signal.is_some() || tail.contains("qemu: fatal")
 }
 
 /// More time; where that was given, another mode.
@@ -178,14 +202,42 @@ mod tests {
     fn the_class_of_a_failure_names_the_next_mode() {
         assert_eq!(advised(Class::Build, ACCELERATED, "error: no such thing"), Advice::Stop);
         assert_eq!(advised(Class::Build, ACCELERATED, "x: wrong ELF class"), Advice::Try(Mode::Emulated));
-        let crash = "qemu: uncaught target signal 11 (Segmentation fault) - core dumped";
-        assert_eq!(advised(Class::Build, Mode::Emulated.rung(), crash), Advice::Try(Mode::OtherQemu));
+        assert_eq!(
+            advised(Class::Build, Mode::Emulated.rung(), "qemu: fatal: x"),
+            Advice::Try(Mode::OtherQemu)
+        );
         assert_eq!(advised(Class::Tests, ACCELERATED, ""), Advice::Patience);
         assert_eq!(advised(Class::Tests, Mode::Accelerated.patient(), ""), Advice::Try(Mode::Emulated));
         assert_eq!(advised(Class::Tests, Mode::Native.rung(), ""), Advice::Stop);
         assert_eq!(advised(Class::Acceleration, ACCELERATED, ""), Advice::Try(Mode::Emulated));
         assert_eq!(beyond_limit(Limit::Time, ACCELERATED), Advice::Patience);
         assert_eq!(beyond_limit(Limit::Log, ACCELERATED), Advice::Stop);
+    }
+
+    #[test]
+    fn what_the_log_tells_names_the_class_and_twins_are_suspected_first() {
+        let end = |class, rung, tail: &str| {
+            let outcome = Outcome::failure(Phase::Build, class, "it failed");
+            match by_log(&outcome, class, "it failed".to_owned(), rung, tail) {
+                End::Failed(failure, advice) => (failure.class.to_string(), advice),
+                end => panic!("{end:?}"),
+            }
+        };
+        let crash = "qemu: uncaught target signal 11 (Segmentation fault) - core dumped";
+        let is = |class: &str, advice| (class.to_owned(), advice);
+        assert_eq!(end(Class::Build, ACCELERATED, crash), is("target-crash", Advice::Try(Mode::Emulated)));
+        let emulated = Mode::Emulated.rung();
+        assert_eq!(end(Class::Build, emulated, crash), is("target-crash", Advice::Try(Mode::OtherQemu)));
+        assert_eq!(end(Class::Tests, ACCELERATED, crash), is("target-crash", Advice::Try(Mode::OtherQemu)));
+        let slow = "1/1 Test exe TIMEOUT 30.02 s";
+        assert_eq!(end(Class::Build, ACCELERATED, slow), is("test-timeout", Advice::Patience));
+        let patient = Mode::Accelerated.patient();
+        assert_eq!(end(Class::Tests, patient, slow), is("test-timeout", Advice::Try(Mode::Emulated)));
+        assert_eq!(end(Class::Build, Mode::Native.rung(), slow), is("build", Advice::Stop));
+        assert_eq!(
+            end(Class::Acceleration, ACCELERATED, slow),
+            is("acceleration", Advice::Try(Mode::Emulated))
+        );
     }
 
     #[test]

@@ -50,8 +50,11 @@ async fn assert_told_again(made: &Made, store: &Store, run: i64, rows: &[Package
 #[tokio::test]
 async fn nothing_is_lost_and_nothing_repeated_and_events_told_again_come_to_the_same() {
     let mut random = rand::rngs::StdRng::seed_from_u64(7);
-    let (mut cuts, mut replays) = (0, 0);
-    for _ in 0..12 {
+    let (mut cuts, mut replays, mut farms) = (0, 0, 0);
+    // How often one is cut short depends on how fast the machine is.
+    while farms < 12 || cuts < 50 {
+        farms += 1;
+        assert!(farms < 200, "only {cuts} runs of {farms} farms were cut short");
         let goes = [Goes::Well, Goes::Well, Goes::Well, Goes::Badly, Goes::Slowly, Goes::Nowhere];
         let packages: Vec<Goes> = (0..8).map(|_| goes[random.gen_range(0..goes.len())]).collect();
         let made = Made::new(packages.clone());
@@ -99,6 +102,5 @@ async fn nothing_is_lost_and_nothing_repeated_and_events_told_again_come_to_the_
         }
         assert!(store.underway().await.unwrap().is_empty());
     }
-    assert!(cuts >= 50, "only {cuts} runs were cut short");
-    println!("{cuts} runs were cut short, the events of {replays} told again");
+    println!("{cuts} runs of {farms} farms were cut short, the events of {replays} told again");
 }
