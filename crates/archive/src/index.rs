@@ -50,9 +50,12 @@ pub struct OpenedSuite {
 }
 
 impl OpenedSuite {
-    /// How much apt prefers its packages: 500, or as its Release file says, 1 (`NotAutomatic`) or 100
-    /// (`ButAutomaticUpgrades` as well).
+    /// How much its packages are preferred: as the repository's description says, else as apt does, 500, or as its Release
+    /// file says, 1 (`NotAutomatic`) or 100 (`ButAutomaticUpgrades` as well).
     pub fn priority(&self) -> i32 {
+        if let Some(priority) = self.spec.priority {
+            return priority;
+        }
         match (self.release.not_automatic, self.release.but_automatic_upgrades) {
             (true, false) => 1,
             (true, true) => 100,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::ArchiveError;
-use crate::fetch::{Conditional, FetchError};
+use crate::fetch::{Conditional, FetchError, local as local_path};
 use crate::index::{Archives, base_url, fetch_error, names, write_atomically};
 use crate::keyring::{Keyring, KeyringError};
 use crate::progress::Progress;
@@ -40,7 +40,9 @@ impl Archives<'_> {
         let state = place.state();
         let known = state.as_ref().and_then(|_| fs::read(place.in_release()).ok());
         let known = known.and_then(|document| self.verify(spec, document).ok());
-        if let Some(known) = known.as_ref().filter(|_| young(&place.state_path(), self.max_age)) {
+        // To look at a file costs nothing, and a farm's own archive changes with every build.
+        let is_fresh = local_path(&place.base).is_none() && young(&place.state_path(), self.max_age);
+        if let Some(known) = known.as_ref().filter(|_| is_fresh) {
             return Ok(known.clone());
         }
         let validator = state.and_then(|state| state.validator).filter(|_| known.is_some());

@@ -26,6 +26,9 @@ pub struct RepoSpec {
     pub sources: bool,
     /// Whether it has binaries (`deb`).
     pub binaries: bool,
+    /// How much its packages are preferred, as a pin priority of apt_preferences(5); as its Release file says if not given.
+    /// `[priority=990]` in a line; apt has no such option.
+    pub priority: Option<i32>,
 }
 
 /// `Signed-By`.
@@ -60,6 +63,7 @@ impl RepoSpec {
             architectures: Vec::new(),
             sources: true,
             binaries: true,
+            priority: None,
         }
     }
 
@@ -113,7 +117,7 @@ pub fn parse_line(line: &str) -> Result<RepoSpec, RepoError> {
     (spec.binaries, spec.sources) = (kind == "deb", true);
     for option in options.split_whitespace() {
         let (name, value) = option.split_once('=').ok_or_else(|| bad("an option is not NAME=VALUE"))?;
-        set_option(&mut spec, name, value);
+        set_option(&mut spec, name, value).map_err(|problem| bad(&problem))?;
     }
     Ok(spec)
 }
@@ -133,7 +137,7 @@ fn check(spec: &RepoSpec) -> Result<(), String> {
     }
 }
 
-fn set_option(spec: &mut RepoSpec, name: &str, value: &str) {
+fn set_option(spec: &mut RepoSpec, name: &str, value: &str) -> Result<(), String> {
     let yes = value.eq_ignore_ascii_case("yes") || value.eq_ignore_ascii_case("true");
     match name.to_ascii_lowercase().as_str() {
         "arch" | "architectures" => {
@@ -146,9 +150,14 @@ fn set_option(spec: &mut RepoSpec, name: &str, value: &str) {
         "signed-by" => spec.signed_by = Some(SignedBy::File(value.trim().into())),
         "trusted" => spec.trusted = yes,
         "check-valid-until" => spec.check_valid_until = yes,
+        "priority" => {
+            let number = value.trim().parse().map_err(|_| format!("its priority {value:?} is no number"))?;
+            spec.priority = Some(number);
+        }
         // Others (lang, target, pdiffs, by-hash, ...) tune what apt does and not what there is.
         _ => {}
     }
+    Ok(())
 }
 
 /// A key in a field: each line is indented by a blank, an empty one is a dot.
@@ -190,7 +199,7 @@ fn from_stanza(stanza: &Stanza<'_>) -> Result<Vec<RepoSpec>, RepoError> {
             check(&spec).map_err(|problem| bad(&problem))?;
             spec.binaries = types.is_empty() || types.contains(&"deb");
             for (name, value) in stanza.fields() {
-                set_option(&mut spec, name, value);
+                set_option(&mut spec, name, value).map_err(|problem| bad(&problem))?;
             }
             specs.push(spec);
         }
@@ -242,6 +251,7 @@ mod tests {
             ("deb http://x trixie", "no component"),
             ("deb ftp://x trixie main", "not an http"),
             ("deb [arch=a http://x trixie main", "not closed"),
+            ("deb [priority=high] http://x trixie main", "\"high\" is no number"),
         ] {
             let error = parse_line(line).unwrap_err().to_string();
             assert!(error.contains(problem), "{line}: {error}");

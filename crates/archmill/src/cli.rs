@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Takes in what native builds took elsewhere, so that reports tell what emulation costs
     ImportTimes(ImportTimesArgs),
+    /// Remove results that newer ones replaced, old logs, and what a farm's archive no longer has
+    Gc(GcArgs),
     /// Print the log of a package's build.
     Log(LogArgs),
     /// Try again what failed, from the first mode on.
@@ -79,6 +81,8 @@ pub(crate) enum ModeArg {
     Accelerated,
     /// Every instruction emulated by QEMU.
     Emulated,
+    /// Not built: the archive's packages are taken as they are.
+    Imported,
 }
 
 /// Which packages of a source to build.
@@ -255,6 +259,32 @@ pub(crate) struct BuildArgs {
     /// Do not show the log while it is written
     #[arg(long, short = 'q')]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) binnmu: BinNmuArgs,
+}
+
+/// A rebuild without a change of source.
+#[derive(Debug, Args)]
+pub(crate) struct BinNmuArgs {
+    /// Build again without a change of source: packages get +bN after their version, and an entry on top of their changelog
+    #[arg(long, alias = "binNMU", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) binnmu: Option<u32>,
+    /// Why, for that entry
+    #[arg(
+        long,
+        requires = "binnmu",
+        value_name = "TEXT",
+        default_value = "Rebuild with changed build dependencies."
+    )]
+    pub(crate) binnmu_reason: String,
+    /// Who signs that entry
+    #[arg(
+        long,
+        requires = "binnmu",
+        value_name = "NAME <ADDRESS>",
+        default_value = "archmill <archmill@localhost>"
+    )]
+    pub(crate) maintainer: String,
 }
 
 /// `archmill shell`
@@ -492,6 +522,9 @@ pub(crate) struct SimulateArgs {
     /// What builds are made against, in place of what farm.toml says
     #[arg(long, value_enum)]
     pub(crate) model: Option<ModelArg>,
+    /// Take durations, what modes cost and what goes wrong from the records of a farm, by its folder, in place of what farm.toml assumes
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) archive: ArchiveArgs,
     /// Print the results as JSON
@@ -554,6 +587,24 @@ pub(crate) struct ReportArgs {
     /// Print a line for each package as comma-separated values
     #[arg(long)]
     pub(crate) csv: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
+}
+
+/// `archmill gc`
+#[derive(Debug, Args)]
+pub(crate) struct GcArgs {
+    /// Keep the results of so many builds of each package, of the last that succeeded [default: that of farm.toml, else 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) results: Option<usize>,
+    /// Keep logs and records of builds that ended no longer ago, such as 365d, beside those of the last build of each package [default: that of farm.toml, else all]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) logs: Option<String>,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]

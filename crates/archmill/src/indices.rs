@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use archmill_archive::{Archives, Fetcher, Keyring, OpenedSuite, Progress};
+use archmill_archive::{Archives, Fetcher, Keyring, OpenedSuite, Progress, package_stanza};
 use archmill_build::classify::Phase;
 use archmill_build::job::JobError;
 use archmill_build::job::universe;
@@ -149,8 +149,8 @@ pub(crate) fn of_suite(
     }
     for path in &setup.extra_packages {
         let full = path.display().to_string();
-        let stanza = archmill_build::job::local_stanza(path, &full)
-            .map_err(|error| setup::Mistake(format!("--extra-package {error}")))?;
+        let stanza = package_stanza(path, &full)
+            .map_err(|error| setup::Mistake(format!("--extra-package {full}: {error}")))?;
         packages.push(IndexText::local(stanza, full));
     }
     let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();

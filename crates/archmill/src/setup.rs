@@ -189,6 +189,7 @@ pub(crate) fn request(source: &str, args: &ArchiveArgs, config: &Config) -> anyh
             ModeArg::Native => Mode::Native,
             ModeArg::Accelerated => Mode::Accelerated,
             ModeArg::Emulated => Mode::Emulated,
+            ModeArg::Imported => Mode::Imported,
         }),
         build_type: args.build.map(|build| match build {
             BuildTypeArg::Any => BuildType::Any,
@@ -202,6 +203,7 @@ pub(crate) fn request(source: &str, args: &ArchiveArgs, config: &Config) -> anyh
         jobs: jobs.unwrap_or(NonZeroUsize::MIN),
         limits: Limits::default(),
         extra_depends: Relations::default(),
+        binnmu: None,
     })
 }
 

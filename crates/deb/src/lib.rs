@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arch;
+pub mod changelog;
 pub mod control;
 pub mod deb;
 mod documents;

@@ -4,25 +4,28 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use archmill_archive::{Compress, Publisher, Unit};
 use archmill_engine::local::{self, Handle, Running};
 use archmill_engine::{EngineError, Exit, Task};
 use archmill_plan::graph::Graph;
 use archmill_plan::ladder::{Advice, Worked};
-use archmill_plan::rebuild::InputHash;
 use archmill_plan::scheduler::{
     Action, Build, BuildId, Code, End, Event, Failure, Farm, Known, MachineId, Scheduler, State,
 };
 use archmill_plan::{Job, JobId, JobKind, Moment};
 use archmill_store::{
-    BuildEnd, BuildRow, Change, EndKind, NewBuild, NewRun, PackageId, PackageRow, RequestKind, RequestRow,
-    Store,
+    BuildEnd, BuildRow, Change, EndKind, NewBuild, NewRun, PackageId, PackageRow, Publication, RequestKind,
+    RequestRow, RunForecast, Store,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use crate::jobs::Jobs;
+use crate::jobs::{JobInputs, Jobs, OwnResults};
+use crate::known::Adopted;
+use crate::outlook::{Forecast, Outlook};
+use crate::results::{Place, Results, Taking, take};
 use crate::verdict::{TRANSIENT, Verdict, judge, keep};
 use crate::watch::Watch;
 use crate::{FarmError, build_folder, known};
@@ -31,11 +34,28 @@ use crate::{FarmError, build_folder, known};
 const TICK: Duration = Duration::from_millis(500);
 /// How often predictions are made anew from what was learnt: that takes time in proportion to the graph.
 const LEARN: Duration = Duration::from_mins(5);
+/// How often it is written down when all will be done.
+const FORETELL: Duration = Duration::from_secs(15);
 /// A build that is asked to end and does not is killed after this.
 const GRACE: Duration = Duration::from_mins(2);
 
-/// The command of a build: for a job, run as the scheduler says, in a folder.
-pub type MakeTask<'r> = &'r dyn Fn(&Graph, JobId, &Build, &Path) -> Task;
+/// A build that is to be started.
+#[derive(Debug)]
+pub struct Order<'o> {
+    /// The jobs.
+    pub graph: &'o Graph,
+    /// One of them.
+    pub job: JobId,
+    /// How it is to be run.
+    pub build: &'o Build,
+    /// Its number as a rebuild of a version that was published before (`+bN`).
+    pub number: Option<u32>,
+    /// Where.
+    pub folder: &'o Path,
+}
+
+/// The command of a build.
+pub type MakeTask<'r> = &'r dyn Fn(&Order<'_>) -> Task;
 
 /// A rebuild.
 pub struct Rebuild<'r> {
@@ -46,8 +66,10 @@ pub struct Rebuild<'r> {
     /// The jobs, the machines and the settings; and what the plan itself knows of jobs: what cannot be installed, what is
     /// switched off.
     pub farm: Farm,
-    /// Hashes over what goes into jobs.
-    pub inputs: FxHashMap<JobId, InputHash>,
+    /// What goes into jobs.
+    pub inputs: JobInputs,
+    /// Where results go, if builds are made against them.
+    pub archive: Option<Publisher>,
     /// Source packages whose tests are left out.
     pub nocheck: FxHashSet<String>,
     /// Processors of this host.
@@ -76,8 +98,17 @@ pub struct Summary {
     pub counts: [(Code, usize); 11],
     /// Builds that ended in this run.
     pub builds: u64,
+    /// Packages whose results the archive did not have before.
+    pub published: u64,
     /// Whether it was ended before there was nothing left to do.
     pub stopped: bool,
+}
+
+impl Summary {
+    /// How many packages are in a state.
+    pub fn count(&self, code: Code) -> usize {
+        self.counts.iter().find(|(of, _)| *of == code).map_or(0, |(_, count)| *count)
+    }
 }
 
 /// Runs a rebuild to its end.
@@ -98,6 +129,7 @@ pub async fn drive(
         run: driver.run,
         counts: driver.scheduler.counts(),
         builds: driver.builds,
+        published: driver.published,
         stopped: driver.stopped.is_some() && !driver.scheduler.is_done(),
     })
 }
@@ -107,11 +139,18 @@ struct Driver<'r> {
     run: i64,
     scheduler: Scheduler,
     jobs: Jobs,
+    archive: Option<Publisher>,
+    /// Results that are being read.
+    takes: JoinSet<(BuildId, Verdict, Result<Results, String>)>,
+    /// Those that were, until the scheduler asks for them.
+    results: FxHashMap<BuildId, Results>,
+    /// What went into the last build of each job.
+    started: FxHashMap<JobId, String>,
     machines: usize,
     task: MakeTask<'r>,
     watch: &'r mut dyn Watch,
     /// Builds of earlier runs that still run, until the scheduler has started them.
-    adopted: FxHashMap<JobId, (archmill_store::BuildId, Running)>,
+    adopted: FxHashMap<JobId, Adopted>,
     running: FxHashMap<BuildId, Underway>,
     ends: JoinSet<(BuildId, Result<Exit, EngineError>)>,
     /// What the scheduler has yet to be told.
@@ -121,7 +160,11 @@ struct Driver<'r> {
     most_retries: u32,
     stopped: Option<Stop>,
     builds: u64,
+    published: u64,
     learnt: Instant,
+    outlook: Outlook,
+    /// When the forecast was written down.
+    foretold: Option<Instant>,
 }
 
 /// A build that runs.
@@ -134,11 +177,19 @@ struct Underway {
     asked: Option<Instant>,
 }
 
+/// A build that was written down as started.
+struct Start {
+    job: JobId,
+    build: Build,
+    row: archmill_store::BuildId,
+    number: Option<u32>,
+}
+
 /// What is written down together with an event.
 enum With {
     Nothing,
     End(archmill_store::BuildId, BuildEnd),
-    Worked(JobId, Worked),
+    Published(JobId, Worked, Option<(archmill_store::BuildId, Results)>),
     Request(RequestRow, JobId),
 }
 
@@ -147,13 +198,30 @@ impl<'r> Driver<'r> {
         rebuild: Rebuild<'r>,
         watch: &'r mut dyn Watch,
     ) -> Result<(Self, Vec<known::Orphan>), FarmError> {
-        let Rebuild { store, suite, mut farm, inputs, nocheck, processors, task, most_retries } = rebuild;
-        let orphans = known::take_in(store, now()).await?;
-        let jobs = Jobs::plan(store, suite, &farm.graph, &inputs, &nocheck, now()).await?;
+        let Rebuild { store, suite, mut farm, inputs, mut archive, nocheck, processors, task, most_retries } =
+            rebuild;
+        let pool = archive.as_ref().map(Publisher::folder);
+        let orphans = known::take_in(store, suite, pool, now()).await?;
+        let results = match &mut archive {
+            Some(archive) => {
+                let published = store.published(suite).await?;
+                let results = OwnResults::new(farm.settings.strategy, &farm.graph, &published);
+                // What ended before this run is there now.
+                for row in
+                    published.into_iter().filter(|row| row.planned && !row.publication.stanzas.is_empty())
+                {
+                    let unit = Unit { component: &row.component, target: &row.target, source: &row.source };
+                    archive.put(unit, row.publication.stanzas);
+                }
+                Some(results)
+            }
+            None => None,
+        };
+        let jobs = Jobs::plan(store, suite, &farm.graph, inputs, results, &nocheck, now()).await?;
         let rows = store.packages(None).await?;
         let mut known = known::known(store, &jobs, &rows).await?;
         let known::Adoption { known: underway, adopted, unwanted } =
-            known::adopt(orphans, &jobs, &farm.machines);
+            known::adopt(orphans, &jobs, &farm.graph, &farm.machines);
         known.retain(|(job, known)| !adopted.contains_key(job) || matches!(known, Known::Climbed { .. }));
         known.extend(underway);
         // What the plan says comes last, so it is what counts.
@@ -168,6 +236,10 @@ impl<'r> Driver<'r> {
             run,
             scheduler: Scheduler::new(farm),
             jobs,
+            archive,
+            takes: JoinSet::new(),
+            results: FxHashMap::default(),
+            started: FxHashMap::default(),
             machines,
             task,
             watch,
@@ -180,11 +252,17 @@ impl<'r> Driver<'r> {
             most_retries,
             stopped: None,
             builds: 0,
+            published: 0,
             learnt: Instant::now(),
+            outlook: Outlook::default(),
+            foretold: None,
         };
         let mut change = store.begin().await?;
         for row in &rows {
             let Some(job) = driver.jobs.job(row.id) else { continue };
+            if let Some(inputs) = row.settled_inputs.as_ref().filter(|_| row.state == Code::Succeeded) {
+                driver.started.insert(job, inputs.clone());
+            }
             let state = driver.scheduler.state(job);
             if state.code() != row.state {
                 driver.write(&mut change, now(), job, state).await?;
@@ -231,6 +309,10 @@ impl<'r> Driver<'r> {
                     // A task of ours panicked, which is told as such.
                     Err(error) => std::panic::resume_unwind(error.into_panic()),
                 },
+                Some(joined) = self.takes.join_next(), if !self.takes.is_empty() => match joined {
+                    Ok((build, verdict, results)) => self.taken(build, verdict, results),
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                },
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
                     self.wake = None;
                     self.queue.push_back((Event::Tick, With::Nothing));
@@ -240,7 +322,7 @@ impl<'r> Driver<'r> {
             }
             self.tell_all().await?;
         }
-        Ok(())
+        self.write_archive(Compress::Gzip)
     }
 
     async fn tick(&mut self) -> Result<(), FarmError> {
@@ -262,7 +344,16 @@ impl<'r> Driver<'r> {
             .values()
             .map(|build| (build.job, build_folder(self.store.folder(), build.row).into_boxed_path()))
             .collect();
-        self.watch.tick(&self.scheduler, &|job| folders.get(&job).cloned());
+        let forecast = self.outlook.forecast(&self.scheduler);
+        self.watch.tick(&self.scheduler, forecast.as_ref(), &|job| folders.get(&job).cloned());
+        if self.foretold.is_none_or(|before| before.elapsed() >= FORETELL) {
+            self.foretold = Some(Instant::now());
+            let Forecast { left, bounds } =
+                forecast.unwrap_or(Forecast { left: Duration::ZERO, bounds: None });
+            let at = now();
+            let bounds = bounds.map(|(least, most)| (at + least, at + most));
+            self.store.foretell(self.run, &RunForecast { at, end: at + left, bounds }).await?;
+        }
         Ok(())
     }
 
@@ -329,41 +420,71 @@ impl<'r> Driver<'r> {
             for action in self.scheduler.handle(now, event) {
                 match action {
                     Action::Moved(job, state) => self.write(&mut change, now, job, &state).await?,
-                    Action::Start(job, build) => {
-                        starts.extend(self.write_start(&mut change, now, job, &build).await?);
-                    }
+                    Action::Start(job, build) => match self.write_start(&mut change, now, job, &build).await?
+                    {
+                        Some(start) => starts.push(start),
+                        None => events.push_back((Event::Ended(build.id, End::UpToDate), With::Nothing)),
+                    },
                     Action::Cancel(build) => cancelled.push(build),
                     Action::Publish(job, build) => {
+                        let results = self.results.remove(&build);
+                        let changed = results.as_ref().is_none_or(|results| results.stanzas.is_some());
                         let with = self.running.remove(&build).map_or(With::Nothing, |underway| {
                             let version = self.scheduler.graph().job(job).version.clone();
-                            With::Worked(job, Worked { rung: underway.build.rung, version })
+                            let worked = Worked { rung: underway.build.rung, version };
+                            With::Published(job, worked, results.map(|results| (underway.row, results)))
                         });
-                        // Nothing is built against it: it needs no place in an archive.
-                        events.push_back((Event::Published { build, changed: true }, with));
+                        events.push_back((Event::Published { build, changed }, with));
                     }
                     Action::WakeAt(moment) => self.wake = Some(moment),
                 }
             }
         }
         change.commit().await?;
+        if !starts.is_empty() {
+            // What is started now is built against what was published before.
+            self.write_archive(Compress::No)?;
+        }
         for build in cancelled {
             if let Some(underway) = self.running.get_mut(&build) {
                 underway.cancel();
             }
         }
-        for (job, build, row) in starts {
-            self.start(job, build, row);
+        for start in starts {
+            self.start(start);
         }
         Ok(())
     }
 
-    async fn write_with(&self, change: &mut Change<'_>, now: Moment, with: With) -> Result<(), FarmError> {
+    fn write_archive(&mut self, compress: Compress) -> Result<(), FarmError> {
+        let Some(archive) = &mut self.archive else { return Ok(()) };
+        let folder = archive.folder().to_owned();
+        let now = jiff::Timestamp::now();
+        archive.write(now, compress).map_err(|error| FarmError::Archive { folder, error })
+    }
+
+    async fn write_with(
+        &mut self,
+        change: &mut Change<'_>,
+        now: Moment,
+        with: With,
+    ) -> Result<(), FarmError> {
         match with {
             With::Nothing => {}
             With::End(row, end) => change.end(row, &end).await?,
-            With::Worked(job, worked) => {
-                if let Some(package) = self.jobs.row(job) {
-                    change.worked(package, &worked).await?;
+            With::Published(job, worked, results) => {
+                let Some(package) = self.jobs.row(job) else { return Ok(()) };
+                change.worked(package, &worked).await?;
+                let Some((build, Results { version, fingerprint, stanzas: Some(stanzas) })) = results else {
+                    return Ok(());
+                };
+                let publication = Publication { package, build, version, fingerprint, stanzas };
+                change.publish(&publication, now).await?;
+                self.published += 1;
+                self.jobs.published(job, &publication.version, &publication.fingerprint);
+                let unit = Place::of(self.scheduler.graph(), job);
+                if let Some(archive) = &mut self.archive {
+                    archive.put(unit.unit(), publication.stanzas);
                 }
             }
             With::Request(request, job) => {
@@ -395,8 +516,9 @@ impl<'r> Driver<'r> {
             _ => None,
         };
         let is_settled = matches!(state.code(), Code::Succeeded | Code::Failed | Code::Unresolvable);
-        let settled = self.jobs.inputs(job).filter(|_| is_settled);
-        change.moved(package, state.code(), &reason, class, settled, now).await?;
+        let now_in = || self.jobs.inputs(self.scheduler.graph(), job);
+        let settled = self.started.get(&job).cloned().or_else(now_in).filter(|_| is_settled);
+        change.moved(package, state.code(), &reason, class, settled.as_deref(), now).await?;
         if is_settled {
             change.start_over(package).await?;
             change.prioritise(package, false).await?;
@@ -404,24 +526,35 @@ impl<'r> Driver<'r> {
         Ok(())
     }
 
+    /// `None` if there is nothing to do: all that goes in is what went in last time, or no other result can be published.
     async fn write_start(
-        &self,
+        &mut self,
         change: &mut Change<'_>,
         now: Moment,
         job: JobId,
         build: &Build,
-    ) -> Result<Option<(JobId, Build, archmill_store::BuildId)>, FarmError> {
-        if let Some((row, _)) = self.adopted.get(&job) {
-            return Ok(Some((job, *build, *row)));
+    ) -> Result<Option<Start>, FarmError> {
+        let graph = self.scheduler.graph();
+        let inputs = self.jobs.inputs(graph, job);
+        if let Some(Adopted { row, inputs, .. }) = self.adopted.get(&job) {
+            self.started.extend(inputs.clone().map(|inputs| (job, inputs)));
+            return Ok(Some(Start { job, build: *build, row: *row, number: None }));
         }
         let Some(package) = self.jobs.row(job) else { return Ok(None) };
+        let is_published = self.jobs.fingerprint(job).is_some();
+        let is_same = is_published && inputs.is_some() && self.started.get(&job) == inputs.as_ref();
+        let number = self.jobs.next_number(self.scheduler.graph(), job).filter(|_| !is_same);
+        let Some(number) = number else {
+            self.started.extend(inputs.map(|inputs| (job, inputs)));
+            return Ok(None);
+        };
         let machine = build.machine.and_then(|machine| self.scheduler.machine(machine));
         let row = change
             .start(&NewBuild {
                 package,
                 run: self.run,
                 version: self.scheduler.graph().job(job).version.to_string(),
-                inputs: self.jobs.inputs(job).map(str::to_owned),
+                inputs: inputs.clone(),
                 rung: build.rung,
                 machine: machine.map_or_else(String::new, |kind| kind.name.clone()),
                 width: build.width,
@@ -429,16 +562,21 @@ impl<'r> Driver<'r> {
                 expected: build.expected,
             })
             .await?;
-        Ok(Some((job, *build, row)))
+        self.started.remove(&job);
+        self.started.extend(inputs.map(|inputs| (job, inputs)));
+        Ok(Some(Start { job, build: *build, row, number }))
     }
 
-    fn start(&mut self, job: JobId, build: Build, row: archmill_store::BuildId) {
+    fn start(&mut self, start: Start) {
+        let Start { job, build, row, number } = start;
         let orphan = self.adopted.remove(&job);
         let is_adopted = orphan.is_some();
         let folder = build_folder(self.store.folder(), row);
+        let graph = self.scheduler.graph();
+        let order = Order { graph, job, build: &build, number, folder: &folder };
         let running = match orphan {
-            Some((_, running)) => Ok(running),
-            None => local::start(&(self.task)(self.scheduler.graph(), job, &build, &folder)),
+            Some(orphan) => Ok(orphan.running),
+            None => local::start(&(self.task)(&order)),
         };
         let handle = running.as_ref().ok().map(Running::handle);
         self.running.insert(build.id, Underway { job, build, row, handle, asked: None });
@@ -459,7 +597,34 @@ impl<'r> Driver<'r> {
         let Some(underway) = self.running.get(&id) else { return };
         let folder = build_folder(self.store.folder(), underway.row);
         let verdict = judge(&folder, underway.build.rung, exit, underway.asked.is_some(), now());
-        self.conclude(id, verdict);
+        let Some(archive) = self.archive.as_ref().filter(|_| matches!(verdict.end, End::Built { .. })) else {
+            return self.conclude(id, verdict);
+        };
+        let graph = self.scheduler.graph();
+        let taking = Taking {
+            build: folder,
+            archive: archive.folder().to_owned(),
+            place: Place::of(graph, underway.job),
+            version: graph.job(underway.job).version.to_string(),
+            before: self.jobs.fingerprint(underway.job).map(str::to_owned),
+        };
+        self.takes.spawn_blocking(move || (id, verdict, take(&taking)));
+    }
+
+    /// What a build made was read, or cannot be.
+    fn taken(&mut self, id: BuildId, verdict: Verdict, results: Result<Results, String>) {
+        match results {
+            Ok(results) => {
+                self.results.insert(id, results);
+                self.conclude(id, verdict);
+            }
+            Err(error) => {
+                let end =
+                    End::Transient(format!("its results cannot be taken into the archive: {error}").into());
+                let kept = BuildEnd { at: verdict.kept.at, ..keep(&end, now()) };
+                self.conclude(id, Verdict { end, kept });
+            }
+        }
     }
 
     fn conclude(&mut self, id: BuildId, verdict: Verdict) {
@@ -467,6 +632,9 @@ impl<'r> Driver<'r> {
         let (job, row, build) = (underway.job, underway.row, underway.build);
         let Verdict { end, kept } = self.limited(job, verdict);
         self.builds += 1;
+        if let (End::Built { .. }, Some(wall)) = (&end, kept.wall) {
+            self.outlook.learn(&build, wall);
+        }
         self.watch.ended(&self.scheduler, job, &build, &kept);
         // One that was built is needed until its results are published.
         if !matches!(end, End::Built { .. }) {

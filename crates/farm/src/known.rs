@@ -1,14 +1,18 @@
 //! What earlier runs left: ends that nobody took in, builds that still run, and what is known of each package.
 
+use std::path::{Path, PathBuf};
+
 use archmill_engine::Exit;
 use archmill_engine::local::{self, Running};
+use archmill_plan::graph::Graph;
 use archmill_plan::ladder::Worked;
-use archmill_plan::scheduler::{Code, Failure, Known, MachineId, MachineKind, Underway};
+use archmill_plan::scheduler::{Code, End, Failure, Known, MachineId, MachineKind, Underway};
 use archmill_plan::{JobId, Moment};
-use archmill_store::{BuildEnd, BuildId, BuildRow, EndKind, PackageId, PackageRow, Store};
+use archmill_store::{BuildEnd, BuildId, BuildRow, EndKind, PackageId, PackageRow, Publication, Store};
 use rustc_hash::FxHashMap;
 
 use crate::jobs::Jobs;
+use crate::results::{Place, Results, Taking, take};
 use crate::verdict::{TRANSIENT, judge, keep};
 use crate::{FarmError, build_folder};
 
@@ -19,7 +23,14 @@ pub(crate) struct Orphan {
 }
 
 /// Takes in the ends of builds of which the store knows only the start. What still runs is returned.
-pub(crate) async fn take_in(store: &Store, now: Moment) -> Result<Vec<Orphan>, FarmError> {
+///
+/// `archive` is the folder of the farm's own archive, if results go there.
+pub(crate) async fn take_in(
+    store: &Store,
+    suite: &str,
+    archive: Option<&Path>,
+    now: Moment,
+) -> Result<Vec<Orphan>, FarmError> {
     let mut orphans = Vec::new();
     for row in store.underway().await? {
         let folder = build_folder(store.folder(), row.id);
@@ -29,13 +40,58 @@ pub(crate) async fn take_in(store: &Store, now: Moment) -> Result<Vec<Orphan>, F
         }
         let verdict = judge(&folder, row.new.rung, Exit::Unknown, false, now);
         let mut end = verdict.kept;
+        let mut publication = None;
+        if let Some(archive) = archive.filter(|_| end.kind == EndKind::Built) {
+            match publish(store, suite, archive, &row, folder).await? {
+                Ok(made) => publication = made,
+                Err(error) => {
+                    let why = format!("its results cannot be taken into the archive: {error}");
+                    end = keep(&End::Transient(why.into()), now);
+                }
+            }
+        }
         if end.kind == EndKind::Transient && end.wall.is_none() {
             // No record: whatever killed the farm killed the build too.
             end.kind = EndKind::Lost;
         }
-        settle(store, &row, &end, now).await?;
+        settle(store, &row, &end, publication, now).await?;
     }
     Ok(orphans)
+}
+
+/// Takes the results of a build into the archive, whose packages nobody reads yet. `None` if it has the same already, or if the
+/// package is no longer of the farm.
+async fn publish(
+    store: &Store,
+    suite: &str,
+    archive: &Path,
+    row: &BuildRow,
+    folder: PathBuf,
+) -> Result<Result<Option<Publication>, String>, FarmError> {
+    let packages = store.packages(None).await?;
+    let Some(package) = packages.into_iter().find(|package| package.id == row.new.package) else {
+        return Ok(Ok(None));
+    };
+    if package.suite != suite {
+        return Ok(Ok(None));
+    }
+    let published = store.published(suite).await?;
+    let before = published.into_iter().rfind(|known| known.publication.package == package.id);
+    let taking = Taking {
+        build: folder,
+        archive: archive.to_owned(),
+        place: Place {
+            component: package.planned.component,
+            target: package.planned.target,
+            source: package.planned.source,
+        },
+        version: row.new.version.clone(),
+        before: before.map(|known| known.publication.fingerprint),
+    };
+    Ok(take(&taking).map(|Results { version, fingerprint, stanzas }| {
+        let stanzas = stanzas?;
+        Some(Publication { package: package.id, build: row.id, version, fingerprint, stanzas })
+    }))
 }
 
 /// Ends a build that has no place in the plan any more.
@@ -43,11 +99,17 @@ pub(crate) async fn end_orphan(store: &Store, orphan: Orphan, now: Moment) -> Re
     // Whether that can be done or not, its end is waited for: two builds must not write to one folder.
     let _ = orphan.running.handle().end();
     orphan.running.ended().await?;
-    settle(store, &orphan.row, &keep(&archmill_plan::scheduler::End::Cancelled, now), now).await
+    settle(store, &orphan.row, &keep(&End::Cancelled, now), None, now).await
 }
 
 /// Writes the end of a build down and, where that is the end of it all, the state of its package.
-async fn settle(store: &Store, row: &BuildRow, end: &BuildEnd, now: Moment) -> Result<(), FarmError> {
+async fn settle(
+    store: &Store,
+    row: &BuildRow,
+    end: &BuildEnd,
+    publication: Option<Publication>,
+    now: Moment,
+) -> Result<(), FarmError> {
     let mut change = store.begin().await?;
     change.end(row.id, end).await?;
     if end.kind == EndKind::Built {
@@ -55,6 +117,9 @@ async fn settle(store: &Store, row: &BuildRow, end: &BuildEnd, now: Moment) -> R
         let worked = Worked { rung: row.new.rung, version: row.new.version.as_str().into() };
         let reason = format!("{} was built in the mode {}", row.new.version, row.new.rung);
         change.worked(package, &worked).await?;
+        if let Some(publication) = &publication {
+            change.publish(publication, now).await?;
+        }
         change.start_over(package).await?;
         change.moved(package, Code::Succeeded, &reason, None, row.new.inputs.as_deref(), now).await?;
     }
@@ -115,31 +180,40 @@ fn plain(reason: &str) -> &str {
         .map_or(reason, |(why, _)| why)
 }
 
+/// A build of an earlier run that goes on.
+pub(crate) struct Adopted {
+    pub(crate) row: BuildId,
+    pub(crate) running: Running,
+    /// What went into it.
+    pub(crate) inputs: Option<String>,
+}
+
 /// What becomes of orphans.
 #[derive(Default)]
 pub(crate) struct Adoption {
     /// For the scheduler.
     pub(crate) known: Vec<(JobId, Known)>,
     /// Those whose jobs are still wanted.
-    pub(crate) adopted: FxHashMap<JobId, (BuildId, Running)>,
+    pub(crate) adopted: FxHashMap<JobId, Adopted>,
     /// Those that are not.
     pub(crate) unwanted: Vec<Orphan>,
 }
 
 /// Finds out which orphans are still wanted.
-pub(crate) fn adopt(orphans: Vec<Orphan>, jobs: &Jobs, machines: &[MachineKind]) -> Adoption {
+pub(crate) fn adopt(orphans: Vec<Orphan>, jobs: &Jobs, graph: &Graph, machines: &[MachineKind]) -> Adoption {
     let mut adoption = Adoption::default();
     for orphan in orphans {
         let machine = machines.iter().position(|kind| kind.name == orphan.row.new.machine);
         let job = jobs.job(orphan.row.new.package);
-        let is_same = |job: &JobId| jobs.inputs(*job) == orphan.row.new.inputs.as_deref();
+        let is_same = |job: &JobId| jobs.inputs(graph, *job) == orphan.row.new.inputs;
         let place = job.filter(is_same).zip(machine.and_then(|place| u8::try_from(place).ok()));
         match place {
             Some((job, machine)) => {
                 let (rung, width) = (orphan.row.new.rung, orphan.row.new.width);
                 let underway = Underway { machine: MachineId(machine), rung, width };
                 adoption.known.push((job, Known::Underway(underway)));
-                adoption.adopted.insert(job, (orphan.row.id, orphan.running));
+                let (row, inputs) = (orphan.row.id, orphan.row.new.inputs);
+                adoption.adopted.insert(job, Adopted { row, running: orphan.running, inputs });
             }
             None => adoption.unwanted.push(orphan),
         }

@@ -7,13 +7,19 @@
 #![forbid(unsafe_code)]
 
 mod drive;
+mod gc;
 mod jobs;
 mod known;
+mod outlook;
+mod results;
 mod rules;
 mod verdict;
 mod watch;
 
-pub use drive::{MakeTask, Rebuild, Stop, Summary, drive, replay};
+pub use drive::{MakeTask, Order, Rebuild, Stop, Summary, drive, replay};
+pub use gc::{Archive, Freed, Keep, Remove, gc};
+pub use jobs::JobInputs;
+pub use outlook::Forecast;
 pub use verdict::{Verdict, judge};
 pub use watch::Watch;
 
@@ -28,6 +34,22 @@ pub enum FarmError {
     /// Where builds run.
     #[error(transparent)]
     Engine(#[from] archmill_engine::EngineError),
+    /// What it need not keep.
+    #[error("cannot remove what is in {}: {error}", path.display())]
+    Remove {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// Its archive.
+    #[error("cannot write the archive in {}: {error}", folder.display())]
+    Archive {
+        /// Where it is.
+        folder: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
 }
 
 /// The folder of a build.

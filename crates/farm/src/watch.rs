@@ -6,6 +6,8 @@ use archmill_plan::JobId;
 use archmill_plan::scheduler::{Build, Scheduler};
 use archmill_store::{BuildEnd, RequestRow};
 
+use crate::outlook::Forecast;
+
 /// Is told what happens in a farm; each of these must be quick.
 pub trait Watch {
     /// A build starts, or is taken over from an earlier run.
@@ -20,6 +22,11 @@ pub trait Watch {
     /// No more builds are started; so many run.
     fn stopping(&mut self, running: usize);
 
-    /// Some time went by. `folder` gives the folder of a build that runs.
-    fn tick(&mut self, scheduler: &Scheduler, folder: &dyn Fn(JobId) -> Option<Box<Path>>);
+    /// Some time went by. `forecast` tells what is left to do; `folder` gives the folder of a build that runs.
+    fn tick(
+        &mut self,
+        scheduler: &Scheduler,
+        forecast: Option<&Forecast>,
+        folder: &dyn Fn(JobId) -> Option<Box<Path>>,
+    );
 }

@@ -35,6 +35,19 @@ pub struct RunRow {
     pub processors: Option<u32>,
     /// Builds that it had room for.
     pub slots: Option<u32>,
+    /// When it was last predicted to end.
+    pub forecast: Option<RunForecast>,
+}
+
+/// When a rebuild is predicted to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunForecast {
+    /// As of when.
+    pub at: Moment,
+    /// The end.
+    pub end: Moment,
+    /// The earliest and the latest, four times out of five.
+    pub bounds: Option<(Moment, Moment)>,
 }
 
 #[derive(FromRow)]
@@ -45,6 +58,22 @@ struct Raw {
     ended: Option<i64>,
     processors: Option<u32>,
     slots: Option<u32>,
+    forecast_at: Option<i64>,
+    expected_end: Option<i64>,
+    earliest_end: Option<i64>,
+    latest_end: Option<i64>,
+}
+
+impl Raw {
+    fn forecast(&self) -> Option<RunForecast> {
+        let moment = |value: i64| Moment(from_sql(value));
+        let bounds = self.earliest_end.zip(self.latest_end);
+        Some(RunForecast {
+            at: moment(self.forecast_at?),
+            end: moment(self.expected_end?),
+            bounds: bounds.map(|(earliest, latest)| (moment(earliest), moment(latest))),
+        })
+    }
 }
 
 impl Store {
@@ -66,10 +95,14 @@ impl Store {
     /// All rebuilds, in the order in which they began.
     pub async fn all_runs(&self) -> Result<Vec<RunRow>, StoreError> {
         let rows: Vec<Raw> =
-            sqlx::query_as("SELECT id, suite, started, ended, processors, slots FROM run ORDER BY id")
+            sqlx::query_as(
+                "SELECT id, suite, started, ended, processors, slots, forecast_at, expected_end, earliest_end, latest_end \
+                 FROM run ORDER BY id",
+            )
                 .fetch_all(&self.pool)
                 .await?;
         let row = |raw: Raw| RunRow {
+            forecast: raw.forecast(),
             id: raw.id,
             suite: raw.suite,
             started: Moment(from_sql(raw.started)),
@@ -91,6 +124,22 @@ impl Store {
             sqlx::query_scalar("SELECT known FROM run WHERE id = ?").bind(run).fetch_one(&self.pool).await?;
         serde_json::from_str(&text)
             .map_err(|_| StoreError::Unknown { what: "what a rebuild knew", value: text })
+    }
+
+    /// Notes when a rebuild is predicted to end.
+    pub async fn foretell(&self, run: i64, forecast: &RunForecast) -> Result<(), StoreError> {
+        let (earliest, latest) = forecast.bounds.unzip();
+        sqlx::query(
+            "UPDATE run SET forecast_at = ?, expected_end = ?, earliest_end = ?, latest_end = ? WHERE id = ?",
+        )
+        .bind(to_sql(forecast.at.0))
+        .bind(to_sql(forecast.end.0))
+        .bind(earliest.map(|moment| to_sql(moment.0)))
+        .bind(latest.map(|moment| to_sql(moment.0)))
+        .bind(run)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
     /// Notes that it ended.

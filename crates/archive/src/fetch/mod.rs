@@ -389,7 +389,7 @@ fn same_file(file: &fs::File, path: &Path) -> bool {
 }
 
 /// The path of a file: URL or of a plain path.
-fn local(url: &str) -> Option<PathBuf> {
+pub(crate) fn local(url: &str) -> Option<PathBuf> {
     if let Some(path) = url.strip_prefix("file://").or_else(|| url.strip_prefix("file:")) {
         return Some(path.into());
     }

@@ -6,6 +6,7 @@ mod fetch;
 mod index;
 mod keyring;
 mod pool;
+mod publish;
 #[path = "../support/mod.rs"]
 mod support;
 

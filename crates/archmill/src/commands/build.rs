@@ -8,11 +8,11 @@ use anyhow::{Context as _, anyhow};
 use archmill_build::classify::{Class, ExitCode, Phase};
 use archmill_build::job::{self, Draft, Hooks, JobError, Mode, Plan, Progress, Request, Session};
 use archmill_build::log::{Environment, Header, InstalledPackage, Kernel, LogWriter, Section, Sink};
-use archmill_build::record::{BuildRecord, Outcome};
+use archmill_build::record::{BinNmu, BuildRecord, Outcome};
 use archmill_build::report::{Event, Reporter as _};
 use jiff::Timestamp;
 
-use crate::cli::BuildArgs;
+use crate::cli::{BinNmuArgs, BuildArgs};
 use crate::setup::{self, WrongOption};
 use crate::ui::Terminal;
 
@@ -22,6 +22,7 @@ pub(crate) fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
     let mut request = setup::request(&args.source, &args.archive, &config)?;
     request.options.clone_from(&args.build_options);
     request.no_check = args.no_check;
+    request.binnmu = binnmu(&args.binnmu)?;
     if let Some(jobs) = args.jobs {
         request.jobs = jobs;
     }
@@ -34,6 +35,12 @@ pub(crate) fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         !matches!(session.host.execution(request.arch), archmill_emulate::Execution::Native { .. });
     request.limits = setup::limits(&args.limits, &config, emulated)?;
     let output = Output { out: args.out.clone(), json: args.json, shell_on_failure: args.shell_on_failure };
+    if request.mode == Some(Mode::Imported) {
+        if request.binnmu.is_some() {
+            return Err(anyhow!("what is imported is not built again").context(WrongOption("--binnmu")));
+        }
+        return Ok(super::import::import(&session, &request, &output, &terminal)?.0);
+    }
     let (code, record) = build(&session, &request, &hooks, &output, &terminal, &job::plan)?;
     if request.mode.is_none() && record.request.mode == Mode::Accelerated.as_str() {
         return without_twins(&session, &mut request, &hooks, &output, &terminal, (code, &record));
@@ -53,8 +60,9 @@ fn without_twins(
 ) -> anyhow::Result<ExitCode> {
     let Some(source) = &record.inputs.source else { return Ok(code) };
     let (name, arch) = (source.package.as_str(), request.arch.debian);
-    let out = out_folder(request, output.out.as_deref(), name, Some(&source.version))?;
-    let log = out.join(format!("{name}_{}_{arch}.build", file_version(Some(&source.version))));
+    let version = request.version_of(&source.version);
+    let out = out_folder(request, output.out.as_deref(), name, Some(&version))?;
+    let log = out.join(format!("{name}_{}_{arch}.build", file_version(Some(&version))));
     let text = fs::read(&log).unwrap_or_default();
     let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(TAIL)..]).into_owned();
     if !job::suspected(&record.outcome, &tail) {
@@ -115,7 +123,9 @@ pub(crate) fn build(
         return Ok((tell(&record, output.json, None)?, record));
     }
     let (name, version) = match &draft.source {
-        Some(source) => (source.record.package.clone(), Some(source.record.version.to_string())),
+        Some(source) => {
+            (source.record.package.clone(), Some(request.version_of(&source.record.version.to_string())))
+        }
         None => (short_name(&request.source), None),
     };
     let header = header(request, plan.as_ref().ok(), &name, version.clone(), started);
@@ -151,7 +161,7 @@ pub(crate) fn build(
 
 /// The record of a build whose source is not there, or that cannot be: no folder is made for it, as there is nothing to
 /// put in.
-fn without_results(
+pub(super) fn without_results(
     session: &Session<'_>,
     request: &Request,
     hooks: &Hooks,
@@ -226,7 +236,7 @@ fn failed(
 }
 
 /// The last words: which phase failed, why, and where to look.
-fn tell(record: &BuildRecord, json: bool, log: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub(super) fn tell(record: &BuildRecord, json: bool, log: Option<&Path>) -> anyhow::Result<ExitCode> {
     if json {
         answer!("{}", serde_json::to_string_pretty(record)?);
     }
@@ -247,7 +257,7 @@ fn tell(record: &BuildRecord, json: bool, log: Option<&Path>) -> anyhow::Result<
     Ok(class.into())
 }
 
-fn header(
+pub(super) fn header(
     request: &Request,
     plan: Option<&Plan>,
     name: &str,
@@ -259,7 +269,7 @@ fn header(
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         package: name.to_owned(),
-        source_version: version.clone(),
+        source_version: version.as_deref().map(|version| source_version(request, version).to_owned()),
         version,
         distribution: request.suite.clone(),
         machine_arch: machine.to_owned(),
@@ -310,7 +320,13 @@ fn environment(request: &Request, plan: &Plan) -> Environment {
     }
 }
 
-fn short_name(source: &str) -> String {
+/// The version of the source that packages of a version are built from.
+fn source_version<'v>(request: &Request, version: &'v str) -> &'v str {
+    let number = request.version_of("");
+    version.strip_suffix(&number).unwrap_or(version)
+}
+
+pub(super) fn short_name(source: &str) -> String {
     let last = source.trim_end_matches('/').rsplit('/').next().unwrap_or(source);
     let name: String = last
         .split(['_', '='])
@@ -322,7 +338,7 @@ fn short_name(source: &str) -> String {
     if name.trim_matches('.').is_empty() { "source".to_owned() } else { name }
 }
 
-fn file_version(version: Option<&str>) -> String {
+pub(super) fn file_version(version: Option<&str>) -> String {
     let version = version.unwrap_or("unknown");
     version.split_once(':').map_or(version, |(_, rest)| rest).to_owned()
 }
@@ -338,7 +354,7 @@ pub(crate) fn results_beside(source: &str) -> PathBuf {
     }
 }
 
-fn out_folder(
+pub(super) fn out_folder(
     request: &Request,
     given: Option<&Path>,
     name: &str,
@@ -352,6 +368,19 @@ fn out_folder(
     fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make the folder for results, {}", folder.display()))?;
     Ok(fs::canonicalize(&folder)?)
+}
+
+fn binnmu(args: &BinNmuArgs) -> anyhow::Result<Option<BinNmu>> {
+    let Some(number) = args.binnmu else { return Ok(None) };
+    let reason = args.binnmu_reason.trim().to_owned();
+    if reason.is_empty() || reason.contains(['\n', '\r']) {
+        return Err(anyhow!("it is one line of text").context(WrongOption("--binnmu-reason")));
+    }
+    let maintainer = args.maintainer.clone();
+    if !archmill_deb::changelog::is_maintainer(&maintainer) {
+        return Err(anyhow!("{maintainer:?} is not NAME <ADDRESS>").context(WrongOption("--maintainer")));
+    }
+    Ok(Some(BinNmu { number, reason, maintainer }))
 }
 
 fn hooks(given: &[String]) -> anyhow::Result<Hooks> {

@@ -6,6 +6,8 @@ pub(crate) mod check;
 pub(crate) mod debug;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod gc;
+mod import;
 pub(crate) mod import_times;
 pub(crate) mod log;
 pub(crate) mod rebuild;

@@ -15,10 +15,10 @@ use archmill_store::Store;
 use rustc_hash::FxHashSet;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::cli::RebuildArgs;
+use crate::cli::{ArchiveArgs, RebuildArgs};
 use crate::config::Config;
 use crate::farm::{
-    self, Archive, ComponentConfig, Depth, Display, FarmConfig, MachineConfig, ModelConfig, Tasks,
+    self, Archive, ComponentConfig, Depth, Display, FarmConfig, MachineConfig, ModelConfig, Tasks, own,
 };
 use crate::setup::Mistake;
 
@@ -28,60 +28,109 @@ const NAMED: usize = 20;
 /// Builds what the farm lacks.
 pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
     let (config, farm, archive_args) = what(args)?;
-    if farm.model == ModelConfig::SelfHosted {
-        return Err(Mistake(
-            "a rebuild against its own results needs an archive of them, which archmill does not write yet; say \
-             model = \"against-upstream\" in [farm]"
-                .to_owned(),
-        )
-        .into());
-    }
     // What is wrong in farm.toml is told before anything takes time.
     let settings = settings(&farm)?;
+    let maintainer = own::maintainer(&farm)?;
     let folder = std::path::absolute(args.state.folder(&config))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let store = runtime.block_on(Store::make(&folder))?;
     // Before anything else: two of them must not even plan.
     let _lock = store.lock()?;
-    let suite = farm.suite.clone().unwrap_or_else(|| archive_args.suite.clone());
-    remark!("planning {suite}");
-    let archive = farm::open(&farm, &archive_args, Depth::Inputs(input_settings(&farm, &archive_args)))?;
-    let machines = here(&farm, farm::machines(&farm.machines, None, archive.graph.targets())?)?;
-    let native = native(archive.graph.targets())?;
-    let nocheck: FxHashSet<String> =
-        farm.packages.iter().filter(|(_, package)| package.nocheck).map(|(name, _)| name.clone()).collect();
-    let tasks = Tasks::new(&suite, &archive_args, &config, &native, nocheck.clone())?;
-    remark!("{} builds, in {}", builds(&archive), folder.display());
+    let plan = Plan {
+        store: &store,
+        config: &config,
+        farm: &farm,
+        archive: &archive_args,
+        settings,
+        maintainer,
+        args,
+    };
     let mut display = Display::new();
     let summary = runtime.block_on(async {
         let mut stops = signals()?;
-        let rebuild = Rebuild {
-            store: &store,
-            suite: &suite,
-            farm: Farm {
-                policies: archive.graph.jobs().filter_map(|of| policy(&farm, of)).collect(),
-                graph: archive.graph,
-                known: archive.known,
-                machines,
-                settings,
-                predictor: Predictor::new(farm.penalties()),
-                shares: farm.shares(),
-            },
-            inputs: archive.inputs,
-            nocheck,
-            processors: processors(),
-            task: &|graph, job, build, folder| tasks.task(graph, job, build, folder),
-            most_retries: args.max_retries,
-        };
-        anyhow::Ok(drive(rebuild, &mut display, &mut stops).await?)
+        let mut builds = 0;
+        loop {
+            let mut summary = plan.round(&folder, &mut display, &mut stops).await?;
+            builds += summary.builds;
+            // What has to be built first by what was unresolvable may be there now.
+            let again = summary.published > 0 && !summary.stopped && summary.count(Code::Unresolvable) > 0;
+            if !again {
+                summary.builds = builds;
+                return anyhow::Ok(summary);
+            }
+        }
     });
     display.finish();
     let summary = summary?;
     runtime.block_on(tell(&store, &summary))
 }
 
+/// What rebuilds are made of.
+struct Plan<'p> {
+    store: &'p Store,
+    config: &'p Config,
+    farm: &'p FarmConfig,
+    archive: &'p ArchiveArgs,
+    settings: Settings,
+    maintainer: String,
+    args: &'p RebuildArgs,
+}
+
+impl Plan<'_> {
+    /// Plans, and builds until nothing is left to do.
+    async fn round(
+        &self,
+        folder: &Path,
+        display: &mut Display,
+        stops: &mut UnboundedReceiver<Stop>,
+    ) -> anyhow::Result<Summary> {
+        let (store, farm) = (self.store, self.farm);
+        let suite = farm.suite.clone().unwrap_or_else(|| self.archive.suite.clone());
+        remark!("planning {suite}");
+        let own = match farm.model {
+            ModelConfig::SelfHosted => Some(own::open(store, folder, farm, &suite).await?),
+            ModelConfig::AgainstUpstream => None,
+        };
+        let line = own.as_ref().map(|own| own::line(own, farm, &suite));
+        let mut from = self.archive.clone();
+        from.repositories.extend(line);
+        let archive = farm::open(farm, &from, Depth::Inputs(input_settings(farm, &from)))?;
+        let machines = here(farm, farm::machines(&farm.machines, None, archive.graph.targets())?)?;
+        let native = native(archive.graph.targets())?;
+        let nocheck: FxHashSet<String> = farm
+            .packages
+            .iter()
+            .filter(|(_, package)| package.nocheck)
+            .map(|(name, _)| name.clone())
+            .collect();
+        let maintainer = self.maintainer.clone();
+        let tasks = Tasks::new(&suite, &from, self.config, &native, nocheck.clone(), maintainer)?;
+        remark!("{} builds, in {}", builds(&archive), folder.display());
+        let rebuild = Rebuild {
+            store,
+            suite: &suite,
+            farm: Farm {
+                policies: archive.graph.jobs().filter_map(|of| policy(farm, of)).collect(),
+                graph: archive.graph,
+                known: archive.known,
+                machines,
+                settings: self.settings.clone(),
+                predictor: Predictor::new(farm.penalties()),
+                shares: farm.shares(),
+            },
+            inputs: archive.inputs,
+            archive: own,
+            nocheck,
+            processors: processors(),
+            task: &|order| tasks.task(order),
+            most_retries: self.args.max_retries,
+        };
+        Ok(drive(rebuild, display, stops).await?)
+    }
+}
+
 /// The configuration, the farm and where packages come from: of a file, or of the command line.
-fn what(args: &RebuildArgs) -> anyhow::Result<(Config, FarmConfig, crate::cli::ArchiveArgs)> {
+fn what(args: &RebuildArgs) -> anyhow::Result<(Config, FarmConfig, ArchiveArgs)> {
     let mut archive = args.archive.clone();
     let arch = archive.arch.take();
     let file =
@@ -181,14 +230,15 @@ fn native(targets: &[Arch]) -> anyhow::Result<String> {
     Ok(first.context("the farm has no architecture")?.to_string())
 }
 
-/// The scheduler's settings. There is no archive yet that imported packages could go to.
+/// The scheduler's settings. Nothing is imported where nothing is built against it.
 fn settings(farm: &FarmConfig) -> anyhow::Result<Settings> {
     let settings = farm.settings()?;
-    let ladder: Ladder = settings.ladder.only(|rung| rung.mode != Mode::Imported);
+    let imports = farm.model == ModelConfig::SelfHosted;
+    let ladder: Ladder = settings.ladder.only(|rung| imports || rung.mode != Mode::Imported);
     Ok(Settings { ladder, ..settings })
 }
 
-fn input_settings(farm: &FarmConfig, archive: &crate::cli::ArchiveArgs) -> InputSettings {
+fn input_settings(farm: &FarmConfig, archive: &ArchiveArgs) -> InputSettings {
     let untested = farm.packages.iter().filter(|(_, package)| package.nocheck);
     InputSettings {
         strategy: farm.strategy,

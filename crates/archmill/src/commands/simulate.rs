@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use archmill_build::classify::ExitCode;
-use archmill_plan::predict::Predictor;
+use archmill_plan::predict::{Penalties, Predictor};
 use archmill_plan::scheduler::{Code, Farm, MachineKind, Policy, Scheduler, Settings};
-use archmill_plan::simulate::{Bounds, Outcome, Simulation, Truth, lower_bounds};
+use archmill_plan::simulate::{Bounds, Fit, Outcome, Simulation, Truth, World, lower_bounds};
 use archmill_plan::{JobId, JobKind};
 use serde_json::json;
 
 use crate::cli::SimulateArgs;
 use crate::farm::{self, Archive, Depth, FarmConfig};
+use crate::setup::Mistake;
 
 /// One policy, simulated.
 struct Run {
@@ -43,7 +45,8 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     } else {
         args.policy.iter().map(|&policy| policy.into()).collect()
     };
-    let simulate = |policy| simulate(&farm, &archive, &machines, policy);
+    let records = args.from.as_deref().map(|folder| records(folder, &farm)).transpose()?;
+    let simulate = |policy| simulate(&farm, &archive, &machines, policy, records.as_ref());
     let runs: Vec<Run> = policies.into_iter().map(simulate).collect::<anyhow::Result<_>>()?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     if args.json {
@@ -52,6 +55,9 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         writeln!(out)?;
     } else {
         print_archive(&mut out, &farm, &archive, planned)?;
+        if let Some(fit) = &records {
+            print_records(&mut out, fit, &archive)?;
+        }
         runs.iter().try_for_each(|run| print(&mut out, run, &farm))?;
     }
     out.flush()?;
@@ -63,9 +69,15 @@ fn simulate(
     archive: &Archive,
     machines: &[MachineKind],
     policy: Policy,
+    records: Option<&Fit>,
 ) -> anyhow::Result<Run> {
     let settings = Settings { policy, ..farm.settings()? };
-    let truth = Truth::new(farm.world()?, &archive.graph);
+    let world = farm.world()?;
+    let truth = match records {
+        Some(fit) => fit.truth(&archive.graph, &world),
+        None => Truth::new(world, &archive.graph),
+    };
+    let penalties = records.map_or_else(|| farm.penalties(), |fit| fit.penalties);
     let bounds = lower_bounds(&archive.graph, machines, &settings, &truth);
     let policy_of =
         |(job, of): (JobId, &archmill_plan::Job)| Some((job, farm.packages.get(&*of.source)?.policy?));
@@ -75,7 +87,7 @@ fn simulate(
             machines: machines.to_vec(),
             settings,
             policies: archive.graph.jobs().filter_map(policy_of).collect(),
-            predictor: Predictor::new(farm.penalties()),
+            predictor: Predictor::new(penalties),
             known: archive.known.clone(),
             shares: farm.shares(),
         },
@@ -90,6 +102,32 @@ fn simulate(
     });
     events.sort_unstable();
     Ok(Run { policy, outcome, bounds, events })
+}
+
+/// The records of a farm, in place of what farm.toml assumes.
+fn records(folder: &Path, farm: &FarmConfig) -> anyhow::Result<Fit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let seen = runtime.block_on(farm::records::seen(folder))?;
+    let nothing =
+        || Mistake(format!("no build of the farm in {} tells how long one takes", folder.display()));
+    Ok(Fit::new(&seen, &farm.world()?).ok_or_else(nothing)?)
+}
+
+fn print_records(out: &mut impl Write, fit: &Fit, archive: &Archive) -> anyhow::Result<()> {
+    let world = fit.world(&archive.graph, &World::default());
+    let Penalties { accelerated, emulated, other_qemu, .. } = fit.penalties;
+    writeln!(
+        out,
+        "from {} builds of {} sources: {} of these jobs as they were, the others {} natively in the median, within a factor of \
+         {:.1} two times out of three; accelerated {accelerated:.2} times as long as natively, emulated {emulated:.1}, with \
+         another QEMU {other_qemu:.1}",
+        fit.builds,
+        fit.sources,
+        fit.known(&archive.graph).count(),
+        farm::time(world.median),
+        world.unexplained.exp()
+    )?;
+    Ok(())
 }
 
 fn print_archive(

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use archmill_build::classify::ExitCode;
-use archmill_farm::{build_folder, log_of};
+use archmill_farm::{Forecast, build_folder, log_of};
 use archmill_plan::Moment;
 use archmill_plan::scheduler::Code;
-use archmill_store::{BuildRow, PackageRow, Runs, Store};
+use archmill_store::{BuildRow, PackageRow, RunForecast, Runs, Store};
 use serde_json::{Value, json};
 
 use crate::cli::StatusArgs;
-use crate::farm::time;
+use crate::farm::{left, now, time};
 use crate::setup::Mistake;
 
 /// Tells what is known of the farm, or of one of its packages.
@@ -27,18 +27,22 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
                 Err(Mistake(format!("the farm in {} has no {source}", folder.display())).into())
             }
             Some(_) => one(&store, &packages, args.json).await,
-            None => all(&packages, runs, args.json),
+            None => all(&store, &packages, runs, args.json).await,
         }
     })
 }
 
-fn all(packages: &[PackageRow], runs: bool, json: bool) -> anyhow::Result<ExitCode> {
+async fn all(store: &Store, packages: &[PackageRow], runs: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let last = store.all_runs().await?.pop();
+    let forecast = last.filter(|run| runs && run.ended.is_none()).and_then(|run| run.forecast);
     if json {
         let packages: Vec<Value> = packages.iter().map(as_json).collect();
-        answer!("{}", serde_json::to_string_pretty(&json!({ "running": runs, "packages": packages }))?);
+        let forecast = forecast.as_ref().map(forecast_as_json);
+        let status = json!({ "running": runs, "forecast": forecast, "packages": packages });
+        answer!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(ExitCode::Success);
     }
-    answer!("{}", if runs { "a rebuild is running" } else { "no rebuild is running" });
+    answer!("{}", running_in_words(runs, forecast));
     let mut counts: BTreeMap<(&str, &str), BTreeMap<Code, usize>> = BTreeMap::new();
     for row in packages {
         let of = counts.entry((&row.suite, &row.planned.target)).or_default();
@@ -54,6 +58,28 @@ fn all(packages: &[PackageRow], runs: bool, json: bool) -> anyhow::Result<ExitCo
         answer!("{} {}: {}: {}", row.planned.source, row.planned.target, row.state.name(), row.reason);
     }
     Ok(ExitCode::Success)
+}
+
+/// Counted from now: builds went on since it was made.
+fn running_in_words(runs: bool, forecast: Option<RunForecast>) -> String {
+    match forecast {
+        _ if !runs => "no rebuild is running".to_owned(),
+        None => "a rebuild is running".to_owned(),
+        Some(RunForecast { end, bounds, .. }) => {
+            let until = |moment: Moment| moment.since(now());
+            let bounds = bounds.map(|(earliest, latest)| (until(earliest), until(latest)));
+            format!("a rebuild is running, {}", left(&Forecast { left: until(end), bounds }))
+        }
+    }
+}
+
+fn forecast_as_json(forecast: &RunForecast) -> Value {
+    json!({
+        "as_of": date(forecast.at),
+        "end": date(forecast.end),
+        "earliest_end": forecast.bounds.map(|(earliest, _)| date(earliest)),
+        "latest_end": forecast.bounds.map(|(_, latest)| date(latest)),
+    })
 }
 
 async fn one(store: &Store, packages: &[PackageRow], json: bool) -> anyhow::Result<ExitCode> {

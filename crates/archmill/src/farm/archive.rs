@@ -2,13 +2,12 @@
 
 use anyhow::{Context as _, bail};
 use archmill_deb::{Arch, nearest};
+use archmill_farm::JobInputs;
 use archmill_plan::graph::{Component, Graph, InputSettings, Planned, Planner};
-use archmill_plan::rebuild::InputHash;
 use archmill_plan::scheduler::{Known, Standing};
 use archmill_plan::simulate::{MadeUp, MadeUpComponent};
 use archmill_plan::{JobId, JobKind};
 use archmill_solve::Sources;
-use rustc_hash::FxHashMap;
 
 use super::machines::architectures;
 use super::{ComponentConfig, FarmConfig, ModelConfig};
@@ -21,8 +20,8 @@ pub(crate) struct Archive {
     pub(crate) graph: Graph,
     /// What is known of them before anything is built.
     pub(crate) known: Vec<(JobId, Known)>,
-    /// Hashes over what goes into them, if they were asked for.
-    pub(crate) inputs: FxHashMap<JobId, InputHash>,
+    /// What goes into them, if it was asked for.
+    pub(crate) inputs: JobInputs,
 }
 
 /// What is to be found out about jobs besides what they need.
@@ -40,7 +39,7 @@ pub(crate) fn open(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> an
     }
     let made_up = farm.component.iter().filter(|component| component.made_up.is_some()).count();
     let mut opened = if made_up == farm.component.len() {
-        Archive { graph: make_up(farm)?, known: Vec::new(), inputs: FxHashMap::default() }
+        Archive { graph: make_up(farm)?, known: Vec::new(), inputs: JobInputs::default() }
     } else if made_up == 0 {
         of_suite(farm, archive, depth)?
     } else {
@@ -97,9 +96,10 @@ fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> anyhow::R
     for target in planner.targets().iter().filter(|target| **target != Arch::ALL && *target != native) {
         planner.solve(target, &indices::of_suite(&archive, target, &[])?.0)?;
     }
-    let Planned { graph, unresolvable, inputs } = planner.finish();
+    let Planned { graph, unresolvable, inputs, named } = planner.finish();
     let known = unresolvable.into_iter().map(|(job, why)| (job, Known::Unresolvable(why.into())));
-    Ok(Archive { graph, known: known.collect(), inputs: inputs.into_iter().collect() })
+    let inputs = JobInputs { hashes: inputs.into_iter().collect(), named: named.into_iter().collect() };
+    Ok(Archive { graph, known: known.collect(), inputs })
 }
 
 fn component_of<'s>(

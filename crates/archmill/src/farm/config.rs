@@ -27,6 +27,10 @@ pub(crate) struct FarmConfig {
     pub(crate) ladder: Option<Vec<Rung>>,
     /// What makes packages be built again.
     pub(crate) strategy: Strategy,
+    /// Who signs the changelog entries of packages that are built again without a change of source.
+    pub(crate) maintainer: Option<String>,
+    /// `Origin` of the farm's own archive.
+    pub(crate) origin: Option<String>,
     /// Most slots of one build.
     pub(crate) max_width: Option<u32>,
     /// Builds shorter than this get one slot.
@@ -41,6 +45,8 @@ pub(crate) struct FarmConfig {
     pub(crate) retry: DelayConfig,
     /// Quiet period after changes.
     pub(crate) settle: DelayConfig,
+    /// What is kept of builds.
+    pub(crate) keep: KeepConfig,
     /// What modes cost over a native build.
     pub(crate) penalties: PenaltyConfig,
     /// What simulations assume.
@@ -100,6 +106,16 @@ pub(crate) struct PackageConfig {
     pub(crate) disabled: Option<String>,
     /// Its tests are left out.
     pub(crate) nocheck: bool,
+}
+
+/// `[farm.keep]`
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct KeepConfig {
+    /// Results of so many builds of each package.
+    pub(crate) results: Option<usize>,
+    /// Logs and records of builds that ended no longer ago, such as "365d".
+    pub(crate) logs: Option<String>,
 }
 
 /// `[farm.retry]` and `[farm.settle]`: times such as "5m".

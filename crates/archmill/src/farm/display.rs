@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 
-use archmill_farm::{Watch, log_of};
+use archmill_farm::{Forecast, Watch, log_of};
 use archmill_plan::scheduler::{Build, Code, Scheduler};
 use archmill_plan::{JobId, Moment};
 use archmill_store::{BuildEnd, EndKind, RequestRow};
@@ -16,14 +16,6 @@ const SHOWN: usize = 8;
 /// The display of a rebuild, on standard error.
 pub(crate) struct Display {
     bar: Option<ProgressBar>,
-    outlook: Outlook,
-}
-
-/// How well durations were predicted so far.
-#[derive(Default)]
-struct Outlook {
-    /// Logarithms of what builds took over what they were predicted to take.
-    errors: Vec<f64>,
 }
 
 impl Display {
@@ -33,7 +25,7 @@ impl Display {
                 ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
         });
-        Self { bar, outlook: Outlook::default() }
+        Self { bar }
     }
 
     /// Takes what runs off the screen.
@@ -68,10 +60,7 @@ impl Watch for Display {
         let took = end.wall.map(|wall| format!(" in {}", time(wall))).unwrap_or_default();
         let why = end.message.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
         let what = match end.kind {
-            EndKind::Built => {
-                self.outlook.learn(build, end);
-                format!("built{took} ({})", build.rung)
-            }
+            EndKind::Built => format!("built{took} ({})", build.rung),
             EndKind::Failed => {
                 format!("failed{took} ({}, {}){why}", build.rung, end.class.as_deref().unwrap_or("unknown"))
             }
@@ -101,7 +90,12 @@ impl Watch for Display {
         });
     }
 
-    fn tick(&mut self, scheduler: &Scheduler, folder: &dyn Fn(JobId) -> Option<Box<Path>>) {
+    fn tick(
+        &mut self,
+        scheduler: &Scheduler,
+        forecast: Option<&Forecast>,
+        folder: &dyn Fn(JobId) -> Option<Box<Path>>,
+    ) {
         let Some(bar) = &self.bar else { return };
         let running = scheduler.running();
         let mut lines = Vec::new();
@@ -127,48 +121,18 @@ impl Watch for Display {
             "{} of {all} done, {} failed, {open} to do{}",
             all - open,
             of(Code::Failed),
-            self.outlook.tell(scheduler, open)
+            forecast.map(|forecast| format!(", {}", left(forecast))).unwrap_or_default()
         ));
         bar.set_message(lines.join("\n"));
     }
 }
 
-impl Outlook {
-    #[allow(clippy::cast_precision_loss)]
-    fn learn(&mut self, build: &Build, end: &BuildEnd) {
-        let took = end.wall.unwrap_or_default().as_secs_f64().max(1.0);
-        self.errors.push((took / build.expected.as_secs_f64().max(1.0)).ln());
-    }
-
-    /// When it will be done, with bounds that hold four times out of five if what is to come is as well predicted as what was.
-    #[allow(clippy::cast_precision_loss)]
-    fn tell(&self, scheduler: &Scheduler, open: usize) -> String {
-        let slots: u32 = (0..=u8::MAX)
-            .map_while(|place| scheduler.slots(archmill_plan::scheduler::MachineId(place)))
-            .map(|(slots, _)| slots)
-            .sum();
-        if slots == 0 || open == 0 {
-            return String::new();
-        }
-        let left = scheduler.left().as_secs_f64() / f64::from(slots);
-        let longest = scheduler
-            .graph()
-            .jobs()
-            .filter(|(job, _)| !scheduler.state(*job).is_final())
-            .map(|(job, _)| scheduler.paths().to_end[job.index()])
-            .max();
-        let left = left.max(longest.unwrap_or_default().as_secs_f64());
-        if self.errors.len() < 3 {
-            return format!(", about {} left", time(Duration::from_secs_f64(left)));
-        }
-        let count = self.errors.len() as f64;
-        let mean = self.errors.iter().sum::<f64>() / count;
-        let spread =
-            (self.errors.iter().map(|error| (error - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt();
-        // What all builds have in common was seen on those that are done; the rest evens out over those that are not.
-        let doubt = 1.28 * spread * (1.0 / count + 1.0 / open as f64).sqrt();
-        let bound = |sign: f64| time(Duration::from_secs_f64((left * (mean + sign * doubt).exp()).min(1e9)));
-        format!(", about {} left ({} to {})", bound(0.0), bound(-1.0), bound(1.0))
+/// How long it will take, and what is known of that.
+pub(crate) fn left(forecast: &Forecast) -> String {
+    let about = time(forecast.left);
+    match forecast.bounds {
+        Some((least, most)) => format!("about {about} left ({} to {})", time(least), time(most)),
+        None => format!("about {about} left"),
     }
 }
 
@@ -190,7 +154,7 @@ fn phase(folder: &Path) -> Option<String> {
     text.lines().rev().find_map(title)
 }
 
-fn now() -> Moment {
+pub(crate) fn now() -> Moment {
     Moment(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0))
 }
 

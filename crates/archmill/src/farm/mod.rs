@@ -4,10 +4,12 @@ mod archive;
 mod config;
 mod display;
 mod machines;
+pub(crate) mod own;
+pub(crate) mod records;
 mod task;
 
 pub(crate) use archive::{Archive, Depth, open};
 pub(crate) use config::{ComponentConfig, FarmConfig, MachineConfig, ModelConfig};
-pub(crate) use display::{Display, time};
+pub(crate) use display::{Display, left, now, time};
 pub(crate) use machines::{machines, slots};
 pub(crate) use task::Tasks;

@@ -6,11 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use archmill_engine::Task;
-use archmill_farm::RESULTS;
-use archmill_plan::JobId;
-use archmill_plan::graph::Graph;
+use archmill_farm::{Order, RESULTS};
 use archmill_plan::ladder::Mode;
-use archmill_plan::scheduler::Build;
 use rustc_hash::FxHashSet;
 
 use crate::cli::ArchiveArgs;
@@ -32,6 +29,7 @@ pub(crate) struct Tasks {
     other_qemu: &'static str,
     patient: Vec<OsString>,
     untested: FxHashSet<String>,
+    maintainer: String,
 }
 
 impl Tasks {
@@ -42,6 +40,7 @@ impl Tasks {
         config: &Config,
         native: &str,
         untested: FxHashSet<String>,
+        maintainer: String,
     ) -> anyhow::Result<Self> {
         let setup = setup::setup(archive)?.0;
         let qemu = setup.qemu_suite.as_deref();
@@ -53,20 +52,24 @@ impl Tasks {
             other_qemu: other_qemu.unwrap_or(OTHER_QEMUS[0]),
             patient: patient(config)?,
             untested,
+            maintainer,
         })
     }
 
     /// The command of a build.
-    pub(crate) fn task(&self, graph: &Graph, job: JobId, build: &Build, folder: &Path) -> Task {
+    pub(crate) fn task(&self, order: &Order<'_>) -> Task {
+        let Order { graph, job, build, number, folder } = *order;
         let of = graph.job(job);
         let target = graph.target(of.target).as_str();
         let (arch, kind) = if target == "all" { (&*self.native, "all") } else { (target, "any") };
         let mode = match build.rung.mode {
             Mode::Native => "native",
             Mode::Accelerated => "accelerated",
-            Mode::Emulated | Mode::OtherQemu | Mode::Imported => "emulated",
+            Mode::Emulated | Mode::OtherQemu => "emulated",
+            Mode::Imported => "imported",
         };
-        let jobs = build.width.to_string();
+        // An import has no slot.
+        let jobs = build.width.max(1).to_string();
         let source = format!("{}={}", of.source, of.version);
         let mut arguments: Vec<OsString> =
             ["build", &source, "--arch", arch, "--build", kind, "--mode", mode]
@@ -83,6 +86,10 @@ impl Tasks {
         }
         if self.untested.contains(&*of.source) {
             arguments.push("--no-check".into());
+        }
+        if let Some(number) = number.filter(|_| build.rung.mode != Mode::Imported) {
+            arguments.extend(["--binnmu".into(), number.to_string().into()]);
+            arguments.extend(["--maintainer".into(), (&self.maintainer).into()]);
         }
         Task { folder: folder.to_owned(), program: self.program.clone(), arguments }
     }

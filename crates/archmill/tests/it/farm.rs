@@ -54,7 +54,12 @@ impl Farm {
     /// Writes farm.toml, with `more` at its end.
     pub(crate) fn configure(&self, more: &str) {
         let text = format!("mirror = \"{}\"\nkeyring = \"{}\"\n{more}", self.mirror(), test_key().display());
-        fs::write(self.folder.path().join("farm.toml"), text).unwrap();
+        fs::write(self.config(), text).unwrap();
+    }
+
+    /// Its farm.toml.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("farm.toml")
     }
 
     pub(crate) fn mirror(&self) -> String {
@@ -83,9 +88,7 @@ impl Farm {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_archmill"));
         command.args(arguments).current_dir(self.work()).stdin(Stdio::null());
-        command
-            .env("ARCHMILL_CACHE", self.cache())
-            .env("ARCHMILL_CONFIG", self.folder.path().join("farm.toml"));
+        command.env("ARCHMILL_CACHE", self.cache()).env("ARCHMILL_CONFIG", self.config());
         for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
             command.env_remove(name);
         }

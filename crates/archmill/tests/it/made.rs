@@ -12,6 +12,7 @@ use crate::support::recorded::sha256;
 /// A source tree of a package that is built by shell commands, each a line of a recipe.
 pub(crate) struct Tree<'a> {
     pub(crate) name: &'a str,
+    pub(crate) version: &'a str,
     /// `Build-Depends`.
     pub(crate) needs: &'a str,
     /// Recipe of `debian/rules build`.
@@ -22,12 +23,12 @@ pub(crate) struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     pub(crate) fn new(name: &'a str, build: &'a str) -> Self {
-        Self { name, needs: "", build, install: "" }
+        Self { name, version: "1.0", needs: "", build, install: "" }
     }
 
     /// Writes it below `folder`; gives `./NAME`.
     pub(crate) fn write(&self, folder: &Path) -> String {
-        let name = self.name;
+        let (name, version) = (self.name, self.version);
         let put = |file: &str, text: String| {
             let path = folder.join(name).join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -38,7 +39,7 @@ impl<'a> Tree<'a> {
         put(
             "debian/changelog",
             format!(
-                "{name} (1.0) unstable; urgency=medium\n\n  * Test.\n\n -- A B <a@b.example>  Sun, 01 Nov 2026 00:00:00 +0000\n"
+                "{name} ({version}) unstable; urgency=medium\n\n  * Test.\n\n -- A B <a@b.example>  Sun, 01 Nov 2026 00:00:00 +0000\n"
             ),
         );
         let needs =
@@ -68,51 +69,67 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Puts trees into the archive, as source packages NAME 1.0.
+/// Puts trees into the archive, as source packages; other versions of them are no longer there.
 pub(crate) fn publish(recorded: &Recorded, trees: &[Tree<'_>]) {
     let folder = tempfile::tempdir().unwrap();
     let source = |tree: &Tree<'_>| {
         tree.write(folder.path());
         let mut builder = tar::Builder::new(Vec::new());
         builder.append_dir_all(tree.name, folder.path().join(tree.name)).unwrap();
-        let dsc = source_package(folder.path(), tree.name, &builder.into_inner().unwrap());
-        let files = [dsc, folder.path().join(format!("{}_1.0.tar.xz", tree.name))];
+        let dsc = source_package_of(folder.path(), tree.name, tree.version, &builder.into_inner().unwrap());
+        let files = [dsc, folder.path().join(format!("{}_{}.tar.xz", tree.name, tree.version))];
         let file = |path: &PathBuf| {
             (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap())
         };
         let needs =
             if tree.needs.is_empty() { String::new() } else { format!("\nBuild-Depends: {}", tree.needs) };
         let fields = format!(
-            "Package: {name}\nBinary: {name}\nArchitecture: any\nVersion: 1.0\nFormat: 3.0 (native){needs}\n\
+            "Package: {name}\nBinary: {name}\nArchitecture: any\nVersion: {version}\nFormat: 3.0 (native){needs}\n\
              Package-List:\n {name} deb misc optional arch=any",
-            name = tree.name
+            name = tree.name,
+            version = tree.version
         );
         SourcePackage { fields, files: files.iter().map(file).collect() }
     };
+    recorded.edit_index("trixie", "main/source/Sources", |text| {
+        let is_new = |stanza: &&str| {
+            trees.iter().all(|tree| !stanza.starts_with(&format!("Package: {}\n", tree.name)))
+        };
+        text.trim().split("\n\n").filter(is_new).collect::<Vec<_>>().join("\n\n") + "\n"
+    });
     recorded.add_sources(&trees.iter().map(source).collect::<Vec<_>>());
 }
 
 /// A source package NAME 1.0 of format 3.0 (native) with this tarball, packed with xz. Gives the .dsc.
 pub(crate) fn source_package(folder: &Path, name: &str, tarball: &[u8]) -> PathBuf {
+    source_package_of(folder, name, "1.0", tarball)
+}
+
+fn source_package_of(folder: &Path, name: &str, version: &str, tarball: &[u8]) -> PathBuf {
     let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
     encoder.write_all(tarball).unwrap();
     let packed = encoder.finish().unwrap();
-    fs::write(folder.join(format!("{name}_1.0.tar.xz")), &packed).unwrap();
-    dsc(folder, name, &[(&format!("{name}_1.0.tar.xz"), &packed)])
+    let file = format!("{name}_{version}.tar.xz");
+    fs::write(folder.join(&file), &packed).unwrap();
+    dsc_of(folder, name, version, &[(&file, &packed)])
 }
 
 /// The .dsc of a source package with these files.
 pub(crate) fn dsc(folder: &Path, name: &str, files: &[(&str, &[u8])]) -> PathBuf {
+    dsc_of(folder, name, "1.0", files)
+}
+
+fn dsc_of(folder: &Path, name: &str, version: &str, files: &[(&str, &[u8])]) -> PathBuf {
     let line = |(file, content): &(&str, &[u8])| format!(" {} {} {file}", sha256(content), content.len());
     // dpkg-source wants these; nobody believes MD5.
     let weak = |(file, content): &(&str, &[u8])| format!(" {} {} {file}", "0".repeat(32), content.len());
     let text = format!(
-        "Format: 3.0 (native)\nSource: {name}\nBinary: {name}\nArchitecture: any\nVersion: 1.0\nMaintainer: A B <a@b.example>\n\
+        "Format: 3.0 (native)\nSource: {name}\nBinary: {name}\nArchitecture: any\nVersion: {version}\nMaintainer: A B <a@b.example>\n\
          Checksums-Sha256:\n{}\nFiles:\n{}\n",
         files.iter().map(line).collect::<Vec<_>>().join("\n"),
         files.iter().map(weak).collect::<Vec<_>>().join("\n")
     );
-    let path = folder.join(format!("{name}_1.0.dsc"));
+    let path = folder.join(format!("{name}_{version}.dsc"));
     fs::write(&path, text).unwrap();
     path
 }

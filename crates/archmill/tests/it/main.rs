@@ -13,6 +13,7 @@ mod limits;
 mod made;
 mod mirror;
 mod offline;
+mod own;
 mod rebuild;
 mod refusals;
 mod roots;

@@ -292,6 +292,7 @@ fn record_request(
         },
         hooks: hooks.to_vec(),
         environment: Vec::new(),
+        binnmu: request.binnmu.clone(),
     }
 }
 

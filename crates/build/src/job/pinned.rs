@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use archmill_archive::{Expected, Mirror, OpenedSuite, PoolFile, RepoSpec, fetch_all};
+use archmill_archive::{Expected, Mirror, OpenedSuite, PoolFile, RepoSpec, fetch_all, package_stanza};
 use archmill_deb::{Arch, Dsc, Release};
 use archmill_emulate::twins::AccelerationPlan;
 use archmill_sandbox::Limits;
@@ -11,7 +11,7 @@ use archmill_solve::{Base, IndexText, Order, Universe, solve};
 
 use super::draft::Draft;
 use super::error::{During as _, JobError};
-use super::plan::{Mode, Plan, essential, local_stanza, mode, solve_request};
+use super::plan::{Mode, Plan, essential, mode, solve_request};
 use super::session::{Request, Session};
 use super::source::Source;
 use crate::classify::Phase;
@@ -41,6 +41,7 @@ impl Request {
                 "native" => Some(Mode::Native),
                 "emulated" => Some(Mode::Emulated),
                 "accelerated" => Some(Mode::Accelerated),
+                "imported" => Some(Mode::Imported),
                 _ => None,
             },
             build_type: Some(asked.build_type),
@@ -57,6 +58,7 @@ impl Request {
                 log: asked.limits.log_bytes,
             },
             extra_depends: archmill_deb::Relations::default(),
+            binnmu: asked.binnmu.clone(),
         })
     }
 }
@@ -88,6 +90,7 @@ pub fn plan_of_record(
                 architectures: Vec::new(),
                 sources: true,
                 binaries: true,
+                priority: None,
             },
             release: Release::default(),
             release_sha256: repository.inrelease_sha256.clone().unwrap_or_default(),
@@ -113,7 +116,7 @@ pub fn plan_of_record(
     let pre_depends = (0..set.packages.len()).map(|at| order.pre_depends_closure(at)).collect();
     draft.phases.begin(Phase::Host);
     let emulator = match (mode, &record.inputs.emulator) {
-        (Mode::Native, _) => None,
+        (Mode::Native | Mode::Imported, _) => None,
         (_, Some(emulator)) => {
             let mut emulator = emulator.clone();
             emulator.deb.uri = archive_uri(&emulator.deb.uri, mirror);
@@ -228,7 +231,7 @@ fn pool_file(base: &str, file: &SourceFile) -> PoolFile {
     }
 }
 
-fn fetch(
+pub(super) fn fetch(
     session: &Session<'_>,
     what: &'static str,
     files: &[PoolFile],
@@ -267,12 +270,16 @@ fn texts(
     let mut content = vec![String::new(); suites.len()];
     let (mut texts, mut owners) = (Vec::new(), Vec::new());
     for package in packages {
+        let stanza = |path: &Path| {
+            package_stanza(path, &package.path)
+                .map_err(|error| format!("{}: {error}", package.path))
+                .during(Phase::FetchPackages)
+        };
         if let Some(text) = content.get_mut(package.repository) {
             let path = paths.next().unwrap_or_default();
-            text.push_str(&local_stanza(&path, &package.path).during(Phase::FetchPackages)?);
+            text.push_str(&stanza(&path)?);
         } else {
-            let stanza =
-                local_stanza(Path::new(&package.path), &package.path).during(Phase::FetchPackages)?;
+            let stanza = stanza(Path::new(&package.path))?;
             texts.push(IndexText::local(stanza, package.path.clone()));
             owners.push(None);
         }

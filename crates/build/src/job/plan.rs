@@ -1,11 +1,9 @@
 //! From a source to the exact set of packages of its build root.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use archmill_archive::{OpenedSuite, Suite};
-use archmill_deb::control::stanzas;
-use archmill_deb::deb::DebReader;
+use archmill_archive::{OpenedSuite, Suite, package_stanza};
 use archmill_deb::{Arch, Relations};
 use archmill_emulate::Execution;
 use archmill_emulate::twins::AccelerationPlan;
@@ -32,6 +30,8 @@ pub enum Mode {
     Accelerated,
     /// Every instruction by QEMU.
     Emulated,
+    /// Not at all: the archive's packages are taken as they are.
+    Imported,
 }
 
 impl Mode {
@@ -41,6 +41,7 @@ impl Mode {
             Self::Native => "native",
             Self::Accelerated => "accelerated",
             Self::Emulated => "emulated",
+            Self::Imported => "imported",
         }
     }
 }
@@ -133,7 +134,7 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
     let pre_depends = (0..set.packages.len()).map(|at| order.pre_depends_closure(at)).collect();
     draft.phases.begin(Phase::Host);
     let (emulator, acceleration) = match mode {
-        Mode::Native => (None, None),
+        Mode::Native | Mode::Imported => (None, None),
         Mode::Emulated => (Some(choose(session, request.arch)?), None),
         Mode::Accelerated => {
             let emulator = choose(session, request.arch)?.with_twins(session)?;
@@ -188,6 +189,10 @@ impl Request {
 
 pub(super) fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bool), JobError> {
     match (request.mode, session.host.execution(request.arch)) {
+        (Some(Mode::Imported), _) => {
+            let message = "nothing is built of what is imported; only archmill build takes --mode imported";
+            Err(JobError::refused(Phase::Host, message))
+        }
         (Some(Mode::Native), Execution::Emulated) => {
             let message = format!(
                 "this machine ({}) cannot run programs of {} natively; leave --mode out, or say --mode emulated",
@@ -217,14 +222,20 @@ pub(super) fn mode(session: &Session<'_>, request: &Request) -> Result<(Mode, bo
     }
 }
 
-fn build_type(source: &Source, request: &Request) -> Result<BuildType, JobError> {
+pub(super) fn build_type(source: &Source, request: &Request) -> Result<BuildType, JobError> {
     let record = &source.record;
     let arch: Arch = request.arch.debian.parse().during(Phase::Host)?;
     let has_any = record.architectures.iter().any(|wildcard| wildcard != "all" && arch.matches(wildcard));
-    let build_type = request.build_type.unwrap_or_else(|| {
+    let by_default = request.binnmu.as_ref().map(|_| BuildType::Any);
+    let build_type = request.build_type.or(by_default).unwrap_or_else(|| {
         let indep = record.build_indep_architecture.as_deref();
         BuildType::by_default(arch.as_str(), indep, has_any, record.builds_all())
     });
+    if request.binnmu.is_some() && build_type != BuildType::Any {
+        // The packages for all would have to be the same on every architecture, and have no number.
+        let message = "--binnmu makes packages for one architecture again; say --build any, or leave it out";
+        return Err(JobError::refused(Phase::Resolve, message));
+    }
     nothing_comes_of(build_type, has_any, record.builds_all(), arch.as_str())
         .map_err(|problem| {
             let architectures = record.architectures.join(" ");
@@ -252,7 +263,7 @@ fn nothing_comes_of(build_type: BuildType, has_any: bool, has_all: bool, arch: &
     }
 }
 
-fn texts(
+pub(super) fn texts(
     suites: &[OpenedSuite],
     local: Vec<IndexText>,
 ) -> Result<(Vec<IndexText>, Vec<Option<usize>>), JobError> {
@@ -271,12 +282,13 @@ fn texts(
 
 /// Packages given by hand.
 fn local_texts(setup: &Setup) -> Result<Vec<IndexText>, JobError> {
-    let read = |path: &PathBuf| {
+    let read = |path: &PathBuf| -> Result<IndexText, String> {
         let full = fs::canonicalize(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let full = full.display().to_string();
-        local_stanza(path, &full).map(|stanza| IndexText::local(stanza, full))
+        let stanza = package_stanza(path, &full).map_err(|error| format!("{full}: {error}"))?;
+        Ok(IndexText::local(stanza, full))
     };
-    let texts = setup.extra_packages.iter().map(read).collect::<Result<_, _>>();
+    let texts: Result<_, String> = setup.extra_packages.iter().map(read).collect();
     texts.map_err(|error| format!("--extra-package {error}")).refused(Phase::Resolve)
 }
 
@@ -296,29 +308,6 @@ fn fits_file_names(source: &Source, arch: &str) -> Result<(), String> {
         "{} cannot be built: with a version of {version} characters, names of what is built are longer than the {MOST} \
          bytes that a file name can have",
         record.package
-    ))
-}
-
-/// The stanza that an index would have for a .deb: its control file, with where it is.
-pub fn local_stanza(path: &Path, filename: &str) -> Result<String, String> {
-    let named = |error: &dyn std::fmt::Display| format!("{filename}: {error}");
-    let file = fs::File::open(path).map_err(|error| named(&error))?;
-    let mut reader = DebReader::new(std::io::BufReader::new(file)).map_err(|error| named(&error))?;
-    let control = reader.control().map_err(|error| named(&error))?;
-    let (_, control) = control.files.get("control").ok_or_else(|| named(&"it has no control file"))?;
-    let control = String::from_utf8_lossy(control).trim().to_owned();
-    let stanza = stanzas(&control).next().ok_or_else(|| named(&"its control file is empty"))?;
-    let stanza = stanza.map_err(|error| named(&error))?;
-    // Without these it would be passed over, as if it had not been given.
-    for field in ["Package", "Version", "Architecture"] {
-        if stanza.get(field).is_none_or(|value| value.trim().is_empty()) {
-            return Err(named(&format!("its control file has no field {field}")));
-        }
-    }
-    let measured = crate::artifacts::measure(path).map_err(|error| named(&error))?;
-    Ok(format!(
-        "{}\nFilename: {filename}\nSize: {}\nSHA256: {}\n\n",
-        control, measured.size_bytes, measured.sha256
     ))
 }
 

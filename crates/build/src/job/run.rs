@@ -19,7 +19,7 @@ use super::kept::Kept;
 use super::plan::Plan;
 use super::roots::Root;
 use super::session::{Request, Session};
-use super::unpack::unpack_source;
+use super::unpack::{add_entry, unpack_source};
 use crate::classify::Phase;
 use crate::command::{CommandInput, PATH, command_line, dpkg_buildpackage};
 use crate::log::Section;
@@ -268,6 +268,9 @@ fn build_in(
     let (folder, exit) =
         unpack_source(session, request, plan, &mut sandbox, &mut |bytes| progress.output(bytes))?;
     progress.end(Some(&exit));
+    if let Some(binnmu) = &request.binnmu {
+        add_entry(request, plan, binnmu, &folder, &sandbox)?;
+    }
     run_hooks(&mut sandbox, plan, hooks, "pre-build", progress)?;
     let (command, exit) = dpkg(&mut sandbox, request, plan, &folder, progress)?;
     let finished = super::finish::finish(session, request, plan, &mut sandbox, &exit, progress);

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::error::{During as _, JobError};
 use crate::classify::Phase;
 use crate::command::BuildType;
+use crate::record::BinNmu;
 use crate::report::{Event, Reporter};
 use crate::root::store::LayerStore;
 
@@ -92,6 +93,18 @@ pub struct Request {
     pub limits: archmill_sandbox::Limits,
     /// What the root is to have besides the build dependencies.
     pub extra_depends: archmill_deb::Relations,
+    /// The rebuild without a change of source that it is to be.
+    pub binnmu: Option<BinNmu>,
+}
+
+impl Request {
+    /// The version that packages get of a source of this version.
+    pub fn version_of(&self, source: &str) -> String {
+        match &self.binnmu {
+            Some(binnmu) => format!("{source}+b{}", binnmu.number),
+            None => source.to_owned(),
+        }
+    }
 }
 
 /// A run of archmill.

@@ -176,39 +176,24 @@ impl Source {
     }
 
     fn from_archive(session: &Session<'_>, named: &str, suites: &[OpenedSuite]) -> Result<Self, JobError> {
-        let (name, wanted) = match named.split_once('=') {
-            Some((name, version)) => (name, Some(version.parse::<Version>().refused(Phase::FetchSource)?)),
-            None => (named, None),
-        };
-        let mut best: Option<(SourceRecord, usize)> = None;
-        let mut others = Vec::new();
-        for (number, suite) in suites.iter().enumerate() {
-            for index in &suite.sources {
-                let text = fs::read_to_string(&index.path).during(Phase::FetchSource)?;
-                for record in find_sources(&text, name) {
-                    let record = record.during(Phase::FetchSource)?;
-                    let fits =
-                        wanted.as_ref().map_or(!record.extra_source_only, |wanted| *wanted == record.version);
-                    if !fits {
-                        others.push((record.version, number));
-                    } else if best.as_ref().is_none_or(|(best, _)| record.version > best.version) {
-                        best = Some((record, number));
-                    }
-                }
-            }
-        }
-        let (record, number) = best
-            .ok_or_else(|| match wanted {
-                Some(wanted) if !others.is_empty() => no_version(name, &wanted, others, suites),
-                _ => unknown(named, suites),
-            })
-            .refused(Phase::FetchSource)?;
+        let (record, number) = in_archive(named, suites)?;
         session.step(&format!(
             "source {} {} from {}",
             record.package, record.version, suites[number].spec.suite
         ));
         let base = format!("{}/{}", suites[number].spec.uri, record.directory);
         Self::fetch(session, record, &base, Some(number))
+    }
+
+    /// What the archive says of a source package, without its files.
+    pub(super) fn find(named: &str, suites: &[OpenedSuite]) -> Result<Self, JobError> {
+        if !matches!(Named::of(named), Named::Package) {
+            let message =
+                format!("{named} is no source package of the archive, and only these can be imported");
+            return Err(JobError::refused(Phase::FetchSource, message));
+        }
+        let (record, number) = in_archive(named, suites)?;
+        Ok(Self { record, files: Vec::new(), tree: None, repository: Some(number) })
     }
 
     fn from_url(session: &Session<'_>, url: &str) -> Result<Self, JobError> {
@@ -323,6 +308,36 @@ impl Source {
         let sha256 = hash(&path, &VERSION_CONTROL).during(Phase::FetchSource)?;
         Ok(Self { record, files: Vec::new(), tree: Some(Tree { path, sha256 }), repository: None })
     }
+}
+
+/// The newest source of a name, or that of a version, and the number of the suite that has it.
+fn in_archive(named: &str, suites: &[OpenedSuite]) -> Result<(SourceRecord, usize), JobError> {
+    let (name, wanted) = match named.split_once('=') {
+        Some((name, version)) => (name, Some(version.parse::<Version>().refused(Phase::FetchSource)?)),
+        None => (named, None),
+    };
+    let mut best: Option<(SourceRecord, usize)> = None;
+    let mut others = Vec::new();
+    for (number, suite) in suites.iter().enumerate() {
+        for index in &suite.sources {
+            let text = fs::read_to_string(&index.path).during(Phase::FetchSource)?;
+            for record in find_sources(&text, name) {
+                let record = record.during(Phase::FetchSource)?;
+                let fits =
+                    wanted.as_ref().map_or(!record.extra_source_only, |wanted| *wanted == record.version);
+                if !fits {
+                    others.push((record.version, number));
+                } else if best.as_ref().is_none_or(|(best, _)| record.version > best.version) {
+                    best = Some((record, number));
+                }
+            }
+        }
+    }
+    best.ok_or_else(|| match wanted {
+        Some(wanted) if !others.is_empty() => no_version(name, &wanted, others, suites),
+        _ => unknown(named, suites),
+    })
+    .refused(Phase::FetchSource)
 }
 
 /// Puts a file into the pool, whole or not at all.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use archmill_deb::changelog::{BinNmu as Entry, newest_date};
 use archmill_sandbox::{Command, Exit, Limits, Sandbox, Status};
 
 use super::emulator::Chosen;
@@ -14,6 +15,7 @@ use super::source::{Source, VERSION_CONTROL};
 use super::unpacked;
 use crate::classify::{Class, Phase};
 use crate::command::PATH;
+use crate::record::BinNmu;
 use crate::report::Event;
 
 /// Puts the source into the sandbox and unpacks it; gives its folder, and what the command that did it used.
@@ -66,6 +68,38 @@ pub fn unpack_source(
     }
     Ok((folder, exit))
 }
+
+/// Puts the entry of a rebuild without a change of source on top of debian/changelog.
+pub(super) fn add_entry(
+    request: &Request,
+    plan: &Plan,
+    binnmu: &BinNmu,
+    folder: &Path,
+    sandbox: &Sandbox,
+) -> Result<(), JobError> {
+    let path = folder.join("debian/changelog");
+    let old = sandbox.read(&path, LARGEST_CHANGELOG).during(Phase::Unpack)?;
+    let date = newest_date(&String::from_utf8_lossy(&old)).map(str::to_owned);
+    let date = date.ok_or("debian/changelog has no entry with a date").during(Phase::Unpack)?;
+    let record = &plan.source.record;
+    let entry = Entry {
+        source: &record.package,
+        version: &request.version_of(&record.version.to_string()),
+        suite: &request.suite,
+        arch: request.arch.debian,
+        reason: &binnmu.reason,
+        maintainer: &binnmu.maintainer,
+        date: &date,
+    };
+    let mut text = entry.to_string().into_bytes();
+    text.extend(old);
+    // Not through a link that the source has there.
+    sandbox.remove(&path).during(Phase::Unpack)?;
+    sandbox.write(&path, &text, 0o644, (BUILD_USER.1, BUILD_USER.1)).during(Phase::Unpack)
+}
+
+/// Changelogs that go back to the nineties have a megabyte.
+const LARGEST_CHANGELOG: u64 = 64 << 20;
 
 /// Name of the archive that a source tree travels in.
 const TREE: &str = ".tree.tar";

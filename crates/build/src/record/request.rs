@@ -36,6 +36,21 @@ pub struct Request {
     /// Environment variables of the build that the user set, as name and value.
     #[serde(default)]
     pub environment: Vec<(String, String)>,
+    /// The rebuild without a change of source that it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binnmu: Option<BinNmu>,
+}
+
+/// A rebuild without a change of source (a binNMU): an entry on top of debian/changelog gives the packages another version. Its
+/// date is that of the entry below, so that nothing else about them depends on when they are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BinNmu {
+    /// The number in `+bN`.
+    pub number: u32,
+    /// Why: one sentence.
+    pub reason: String,
+    /// `Name <address>`.
+    pub maintainer: String,
 }
 
 /// The limits of a build; what is absent was not limited.

@@ -46,6 +46,7 @@ fn record() -> BuildRecord {
             limits: LimitSettings { silence_ms: Some(9_000_000), ..LimitSettings::default() },
             hooks: vec![],
             environment: vec![],
+            binnmu: None,
         },
         inputs: Inputs {
             acceleration: None,

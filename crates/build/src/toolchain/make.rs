@@ -115,6 +115,7 @@ fn request(order: &Order, target: &Target, host: &'static Architecture) -> Resul
         jobs: order.jobs,
         limits: order.limits.clone(),
         extra_depends: extra,
+        binnmu: None,
     })
 }
 

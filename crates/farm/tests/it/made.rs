@@ -7,7 +7,7 @@ use archmill_build::classify::{Class, Limit, Phase};
 use archmill_build::record::{BuildRecord, Outcome, parse};
 use archmill_deb::Arch;
 use archmill_engine::Task;
-use archmill_farm::{FarmError, Rebuild, Stop, Summary, Watch, drive};
+use archmill_farm::{FarmError, Forecast, JobInputs, Order, Rebuild, Stop, Summary, Watch, drive};
 use archmill_plan::graph::{Adjacency, Graph, Parts};
 use archmill_plan::ladder::Mode;
 use archmill_plan::predict::{Predictor, Traits};
@@ -106,14 +106,15 @@ impl Made {
     ) -> Result<Summary, FarmError> {
         let farm = self.farm();
         let hash = |job: &Job| InputHash([job.version.as_bytes()[0]; 32]);
-        let inputs = farm.graph.jobs().map(|(id, job)| (id, hash(job))).collect();
-        let task =
-            |graph: &Graph, job: JobId, build: &Build, folder: &Path| self.task(graph, job, build, folder);
+        let hashes = farm.graph.jobs().map(|(id, job)| (id, hash(job))).collect();
+        let inputs = JobInputs { hashes, ..JobInputs::default() };
+        let task = |order: &Order<'_>| self.task(order.graph, order.job, order.build, order.folder);
         let rebuild = Rebuild {
             store,
             suite: "made",
             farm,
             inputs,
+            archive: None,
             nocheck: FxHashSet::default(),
             processors: 3,
             task: &task,
@@ -172,5 +173,5 @@ impl Watch for Nobody {
     fn ended(&mut self, _: &Scheduler, _: JobId, _: &Build, _: &BuildEnd) {}
     fn requested(&mut self, _: &RequestRow, _: usize) {}
     fn stopping(&mut self, _: usize) {}
-    fn tick(&mut self, _: &Scheduler, _: &dyn Fn(JobId) -> Option<Box<Path>>) {}
+    fn tick(&mut self, _: &Scheduler, _: Option<&Forecast>, _: &dyn Fn(JobId) -> Option<Box<Path>>) {}
 }

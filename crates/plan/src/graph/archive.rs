@@ -14,7 +14,7 @@ use super::{Adjacency, Graph, Parts};
 use crate::ids::{ComponentId, JobId, TargetId};
 use crate::job::{Job, JobKind};
 use crate::predict::Traits;
-use crate::rebuild::InputHash;
+use crate::rebuild::{InputHash, Strategy};
 
 /// What builds are made against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +69,7 @@ pub struct Planner<'s> {
     settings: Option<Settings>,
     unresolvable: Vec<(JobId, String)>,
     inputs: Vec<(JobId, InputHash)>,
+    named: Vec<(JobId, Vec<JobId>)>,
 }
 
 #[derive(Debug)]
@@ -88,8 +89,11 @@ pub struct Planned {
     pub graph: Graph,
     /// Jobs whose build dependencies cannot be installed, and why.
     pub unresolvable: Vec<(JobId, String)>,
-    /// Hashes over what goes into each of the others, if [`Planner::with_inputs`] asked for them.
+    /// Hashes over what goes into each of the others, if [`Planner::with_inputs`] asked for them. Packages that jobs of the farm
+    /// make do not count where these are waited for: what goes in is what they will have made.
     pub inputs: Vec<(JobId, InputHash)>,
+    /// Which jobs make what each source itself names, with [`Strategy::Direct`] in a self-hosted farm.
+    pub named: Vec<(JobId, Vec<JobId>)>,
 }
 
 impl<'s> Planner<'s> {
@@ -116,6 +120,7 @@ impl<'s> Planner<'s> {
             settings: None,
             unresolvable: Vec::new(),
             inputs: Vec::new(),
+            named: Vec::new(),
         };
         for arch in arches {
             planner.add_target(arch, components)?;
@@ -203,7 +208,11 @@ impl<'s> Planner<'s> {
             self.needs[base_job.index()] = packages.filter_map(|package| made_by[package.place()]).collect();
         }
         let in_base: FxHashSet<PackageId> = checker.base().iter().copied().collect();
-        let base = self.settings.as_ref().map(|_| Settings::base(universe, checker.base()));
+        // What the farm makes counts by what it will have made, not by what there is of it now.
+        let counts =
+            |package: &PackageId| self.model == Model::AgainstUpstream || made_by[package.place()].is_none();
+        let base: Vec<PackageId> = checker.base().iter().copied().filter(counts).collect();
+        let base = self.settings.as_ref().map(|_| Settings::base(universe, &base));
         let target = &self.targets[number];
         for (place, source) in target.jobs.clone().zip(&target.stanzas) {
             let Ok(packages) = checker.installs(source) else {
@@ -213,8 +222,14 @@ impl<'s> Planner<'s> {
                 continue;
             };
             if let (Some(settings), Some(base)) = (&self.settings, &base) {
-                let hash = settings.hash(universe, source, kinds, &packages, (base, &in_base));
+                let counted: Vec<PackageId> = packages.iter().copied().filter(counts).collect();
+                let hash = settings.hash(universe, source, kinds, &counted, (base, &in_base));
                 self.inputs.push((JobId::at(place), hash));
+                if settings.strategy == Strategy::Direct && self.model == Model::SelfHosted {
+                    let named = Settings::named(universe, source, kinds, &packages);
+                    let jobs = named.filter_map(|package| made_by[package.place()]);
+                    self.named.push((JobId::at(place), jobs.collect()));
+                }
             }
             self.jobs[place].traits.installs = u32::try_from(packages.len()).unwrap_or(u32::MAX);
             if self.model == Model::SelfHosted {
@@ -296,7 +311,7 @@ impl<'s> Planner<'s> {
             needs: Adjacency::from_lists(self.needs),
             wants: Adjacency::from_lists(self.wants),
         });
-        Planned { graph, unresolvable: self.unresolvable, inputs: self.inputs }
+        Planned { graph, unresolvable: self.unresolvable, inputs: self.inputs, named: self.named }
     }
 }
 

@@ -35,6 +35,17 @@ impl Settings {
         }
     }
 
+    /// Those of `packages` that a source itself names.
+    pub(super) fn named<'p>(
+        universe: &'p Universe,
+        source: &SourceStanza<'p>,
+        kinds: BuildKinds,
+        packages: &'p [PackageId],
+    ) -> impl Iterator<Item = PackageId> + 'p {
+        let named: FxHashSet<&str> = source.depends(kinds).flat_map(names).collect();
+        packages.iter().copied().filter(move |package| named.contains(universe.package(*package).name()))
+    }
+
     /// The hash of what goes into a build. `packages` are those of its root beyond the base set, or some of that as well.
     pub(super) fn hash(
         &self,

@@ -12,3 +12,5 @@ mod penalty;
 pub use history::Predictor;
 pub use model::{Model, Sample, Traits};
 pub use penalty::Penalties;
+
+pub(crate) use model::median;

@@ -117,7 +117,7 @@ fn solve(left: [[f64; 3]; 3], right: [f64; 3]) -> [f64; 3] {
 }
 
 /// The middle one; of two in the middle the greater.
-pub(super) fn median(values: &mut [f64]) -> Option<f64> {
+pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
     let middle = values.len() / 2;
     (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f64::total_cmp).1)
 }

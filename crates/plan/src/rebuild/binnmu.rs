@@ -1,6 +1,4 @@
-//! Versions and changelog entries of rebuilds without a change of source (deb-version(7), `+bN`).
-
-use std::fmt;
+//! Versions of rebuilds without a change of source (deb-version(7), `+bN`).
 
 /// A version without the number of a rebuild.
 pub fn without_binnmu(version: &str) -> &str {
@@ -35,37 +33,6 @@ pub fn next_version<'v>(
     }
 }
 
-/// A rebuild; displays as the entry that goes on top of debian/changelog (deb-changelog(5)).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BinNmu<'b> {
-    /// Source package.
-    pub source: &'b str,
-    /// Version with its number.
-    pub version: &'b str,
-    /// Suite it goes to.
-    pub suite: &'b str,
-    /// Architecture.
-    pub arch: &'b str,
-    /// Why: one sentence.
-    pub reason: &'b str,
-    /// Who signs: `Name <address>`.
-    pub maintainer: &'b str,
-    /// Date as in RFC 5322.
-    pub date: &'b str,
-}
-
-impl fmt::Display for BinNmu<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, version, suite, arch, reason, maintainer, date } = self;
-        write!(
-            f,
-            "{source} ({version}) {suite}; urgency=low, binary-only=yes\n\n  \
-             * Binary-only non-maintainer upload for {arch}; no source changes.\n  * {reason}\n\n \
-             -- {maintainer}  {date}\n\n"
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,24 +52,5 @@ mod tests {
         assert_eq!(without_binnmu("1.0-1+b12"), "1.0-1");
         assert_eq!(without_binnmu("1.0-1+beta"), "1.0-1+beta");
         assert_eq!(without_binnmu("1.0+b1-1"), "1.0+b1-1");
-    }
-
-    #[test]
-    fn the_entry_is_as_debian_writes_it() {
-        let entry = BinNmu {
-            source: "dash",
-            version: "0.5.12-12+b1",
-            suite: "trixie",
-            arch: "arm64",
-            reason: "Rebuild: libc6-dev changed.",
-            maintainer: "archmill <farm@example.org>",
-            date: "Thu, 26 Nov 2026 10:00:00 +0000",
-        };
-        assert_eq!(
-            entry.to_string(),
-            "dash (0.5.12-12+b1) trixie; urgency=low, binary-only=yes\n\n  * Binary-only non-maintainer upload for \
-             arm64; no source changes.\n  * Rebuild: libc6-dev changed.\n\n -- archmill <farm@example.org>  Thu, 26 \
-             Nov 2026 10:00:00 +0000\n\n"
-        );
     }
 }

@@ -5,7 +5,7 @@ mod decide;
 mod fingerprint;
 mod inputs;
 
-pub use binnmu::{BinNmu, next_version, without_binnmu};
+pub use binnmu::{next_version, without_binnmu};
 pub use decide::{Decision, Previous, Why, decide};
 pub use fingerprint::{DebContents, Fingerprint};
 pub use inputs::{Dependency, InputHash, Inputs, Strategy};

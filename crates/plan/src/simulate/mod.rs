@@ -5,6 +5,7 @@
 
 mod bounds;
 mod draw;
+mod fit;
 mod made_up;
 mod outcome;
 mod queue;
@@ -12,6 +13,7 @@ mod run;
 mod truth;
 
 pub use bounds::{Bounds, lower_bounds};
+pub use fit::{Fit, Seen, SeenEnd};
 pub use made_up::{MadeUp, MadeUpComponent};
 pub use outcome::{MachineUse, ModeUse, Outcome};
 pub use run::{Handle, Simulation};

@@ -61,8 +61,8 @@ const GROWTH: f64 = 0.55;
 /// Differences between targets and between builds of the same source.
 const JITTER: f64 = 0.1;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Trouble {
     None,
     Fails,
     NeedsPatience,
@@ -81,13 +81,7 @@ pub struct Truth {
 impl Truth {
     /// Draws.
     pub fn new(world: World, graph: &Graph) -> Self {
-        let mut growths: Vec<f64> = graph
-            .jobs()
-            .filter(|(_, job)| !job.source.is_empty())
-            .map(|(_, job)| growth(job.traits))
-            .collect();
-        growths.sort_unstable_by(f64::total_cmp);
-        let middle = growths.get(growths.len() / 2).copied().unwrap_or_default();
+        let middle = middle_growth(graph);
         let (mut native, mut trouble) = (Vec::new(), Vec::new());
         for (_, job) in graph.jobs() {
             let mut of_source = Draw::of(world.seed, &job.source);
@@ -100,6 +94,14 @@ impl Truth {
             trouble.push(world.chances.trouble(of_source.unit()));
         }
         Self { world, native, trouble }
+    }
+
+    /// What is known of a job in place of what was drawn.
+    pub(super) fn set(&mut self, job: JobId, native: Option<Duration>, trouble: Trouble) {
+        self.trouble[job.index()] = trouble;
+        if let Some(native) = native {
+            self.native[job.index()] = native;
+        }
     }
 
     /// The world that it was drawn for.
@@ -149,9 +151,17 @@ impl Truth {
     }
 }
 
+/// The median over the jobs of a graph.
+pub(super) fn middle_growth(graph: &Graph) -> f64 {
+    let packages = graph.jobs().filter(|(_, job)| !job.source.is_empty());
+    let mut growths: Vec<f64> = packages.map(|(_, job)| growth(job.traits)).collect();
+    growths.sort_unstable_by(f64::total_cmp);
+    growths.get(growths.len() / 2).copied().unwrap_or_default()
+}
+
 // Sizes of sources are far below 2^52.
 #[allow(clippy::cast_precision_loss)]
-fn growth(traits: Traits) -> f64 {
+pub(super) fn growth(traits: Traits) -> f64 {
     GROWTH * (traits.source_bytes as f64 / 1024.0).max(1.0).ln()
 }
 

@@ -23,6 +23,7 @@ struct Made {
 impl Made {
     fn new() -> Self {
         let run = |id, started, ended| RunRow {
+            forecast: None,
             id,
             suite: "trixie".to_owned(),
             started: Moment(started * MINUTE),

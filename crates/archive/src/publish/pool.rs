@@ -1,0 +1,87 @@
+//! Package files of an archive that is written.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use archmill_deb::control::stanzas;
+use archmill_deb::deb::DebReader;
+use sha2::{Digest as _, Sha256};
+
+/// Why a package cannot be taken into an archive.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// The package.
+    #[error("{}: {problem}", path.display())]
+    Package {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The file system.
+    #[error("cannot write {}: {error}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+/// The place of a package below the archive's folder: `pool/main/libf/libfoo/libfoo1_1.0_arm64.deb`.
+pub(super) fn place(component: &str, source: &str, file: &str) -> String {
+    let letters = if source.starts_with("lib") { 4 } else { 1 };
+    let prefix: String = source.chars().take(letters).collect();
+    format!("pool/{component}/{prefix}/{source}/{file}")
+}
+
+/// The stanza that an index has for a package: its control file, and where it is.
+pub fn stanza(path: &Path, filename: &str) -> Result<String, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let file = fs::File::open(path).map_err(|error| text(&error))?;
+    let mut reader = DebReader::new(io::BufReader::new(file)).map_err(|error| text(&error))?;
+    let control = reader.control().map_err(|error| text(&error))?;
+    let control = control.control_text().map_err(|error| text(&error))?.trim().to_owned();
+    let stanza = stanzas(&control).next().ok_or("its control file is empty")?;
+    let stanza = stanza.map_err(|error| text(&error))?;
+    // Without these it would be passed over, as if it had not been given.
+    for field in ["Package", "Version", "Architecture"] {
+        if stanza.get(field).is_none_or(|value| value.trim().is_empty()) {
+            return Err(format!("its control file has no field {field}"));
+        }
+    }
+    let (size, sha256) = measure(path).map_err(|error| text(&error))?;
+    Ok(format!("{control}\nFilename: {filename}\nSize: {size}\nSHA256: {sha256}\n\n"))
+}
+
+/// Size and SHA-256 of a file.
+fn measure(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = fs::File::open(path)?;
+    let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((size, hex::encode(hash.finalize())));
+        }
+        hash.update(&buffer[..read]);
+        size += read as u64;
+    }
+}
+
+/// Puts a file at its place, as a hard link where that can be; what was there before is replaced. Whole or not at all.
+pub(super) fn put(from: &Path, to: &Path) -> Result<(), PoolError> {
+    let failed = |error| PoolError::Io { path: to.to_owned(), error };
+    let folder = to.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(failed)?;
+    // In the same folder, so that it can be moved to its place.
+    let beside = tempfile::Builder::new().prefix(".new").make_in(folder, |path| {
+        // Another file system, or one without links.
+        fs::hard_link(from, path).or_else(|_| fs::copy(from, path).map(|_| ()))
+    });
+    let beside = beside.map_err(failed)?;
+    fs::rename(beside.path(), to).map_err(failed)?;
+    // Of two links to one file, rename(2) leaves both.
+    drop(beside);
+    Ok(())
+}

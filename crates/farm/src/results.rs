@@ -1,0 +1,175 @@
+//! From what a build made to what the farm's own archive has of it.
+
+use std::path::{Path, PathBuf};
+
+use archmill_archive::{Publisher, Unit};
+use archmill_build::record;
+use archmill_deb::control::stanzas;
+use archmill_deb::deb::{DebError, DebReader};
+use archmill_deb::members::{Bounds, Member};
+use archmill_plan::JobId;
+use archmill_plan::graph::Graph;
+use archmill_plan::rebuild::{DebContents, Fingerprint, without_binnmu};
+use sha2::{Digest as _, Sha256};
+
+use crate::RESULTS;
+
+/// What a build made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Results {
+    /// Version of the source, with `+bN` where the packages have that.
+    pub(crate) version: String,
+    /// Of what is in the packages.
+    pub(crate) fingerprint: String,
+    /// For the indices; `None` where the archive has the same already, and keeps it.
+    pub(crate) stanzas: Option<String>,
+}
+
+/// A build whose results are to be taken in.
+#[derive(Clone, Debug)]
+pub(crate) struct Taking {
+    /// Its folder.
+    pub(crate) build: PathBuf,
+    /// The archive's folder.
+    pub(crate) archive: PathBuf,
+    /// What it is.
+    pub(crate) place: Place,
+    /// Version of the source.
+    pub(crate) version: String,
+    /// Fingerprint of what the archive has of it.
+    pub(crate) before: Option<String>,
+}
+
+/// Where the packages of a source for a target are in the archive.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) component: String,
+    pub(crate) target: String,
+    pub(crate) source: String,
+}
+
+impl Place {
+    pub(crate) fn of(graph: &Graph, job: JobId) -> Self {
+        let of = graph.job(job);
+        let component = graph.components().get(of.component.index());
+        Self {
+            component: component.cloned().unwrap_or_default(),
+            target: graph.target(of.target).to_string(),
+            source: of.source.to_string(),
+        }
+    }
+
+    pub(crate) fn unit(&self) -> Unit<'_> {
+        Unit { component: &self.component, target: &self.target, source: &self.source }
+    }
+}
+
+/// Reads the packages of a build, and puts them into the pool unless the archive has the same.
+pub(crate) fn take(taking: &Taking) -> Result<Results, String> {
+    let folder = taking.build.join(RESULTS);
+    let record = record::read(&folder.join("build-record.json")).map_err(|error| error.to_string())?;
+    let packages: Vec<PathBuf> = record
+        .artifacts
+        .iter()
+        .filter(|artifact| Path::new(&artifact.name).extension().is_some_and(|ending| ending == "deb"))
+        .map(|artifact| folder.join(&artifact.name))
+        .collect();
+    let mut contents = Vec::new();
+    for path in &packages {
+        contents.push(contents_of(path).map_err(|error| format!("{}: {error}", path.display()))?);
+    }
+    let version = numbered(&taking.version, contents.iter().map(|package| field(package, "Version")));
+    // What is only of use with a debugger changes no build.
+    contents.retain(|package| !field(package, "Package").ends_with("-dbgsym"));
+    let fingerprint = Fingerprint::of(&contents).to_string();
+    let stanzas = if taking.before.as_ref() == Some(&fingerprint) {
+        None
+    } else {
+        let taken = Publisher::take(&taking.archive, taking.place.unit(), &packages);
+        Some(taken.map_err(|error| error.to_string())?)
+    };
+    Ok(Results { version, fingerprint, stanzas })
+}
+
+/// The version of a source with the highest number of a rebuild that one of its packages has.
+fn numbered<'v>(source: &str, packages: impl Iterator<Item = &'v str>) -> String {
+    let number = |version: &str| {
+        version.strip_prefix(without_binnmu(version))?.strip_prefix("+b")?.parse::<u32>().ok()
+    };
+    match packages.filter(|version| *version != source).filter_map(number).max() {
+        Some(number) => format!("{source}+b{number}"),
+        None => source.to_owned(),
+    }
+}
+
+fn field<'d>(package: &'d DebContents, wanted: &str) -> &'d str {
+    let found = package.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    found.map_or("", |(_, value)| value.as_str())
+}
+
+/// What is in a package, but for what the build system adds about itself: checksums of files that are in it anyway.
+fn contents_of(path: &Path) -> Result<DebContents, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut reader = DebReader::new(std::io::BufReader::new(file)).map_err(|error| error.to_string())?;
+    let control = reader.control().map_err(|error| error.to_string())?;
+    let mut contents = DebContents::default();
+    let text = control.control_text().map_err(|error| error.to_string())?;
+    if let Some(stanza) = stanzas(text).next() {
+        let stanza = stanza.map_err(|error| error.to_string())?;
+        let fields = stanza.fields();
+        contents.fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    }
+    for (name, (mode, content)) in &control.files {
+        if name != "control" && name != "md5sums" {
+            contents.files.push((
+                format!("DEBIAN/{name}"),
+                format!("{mode:o} {}", hex::encode(Sha256::digest(content))),
+            ));
+        }
+    }
+    reader
+        .each_member(Bounds::default(), |member| {
+            contents.files.push(digest(member)?);
+            Ok::<_, DebError>(())
+        })
+        .map_err(|error| error.to_string())?;
+    Ok(contents)
+}
+
+/// Path and digest of a member: kind, mode, owner, link and content. Times say when it was built.
+fn digest(member: Member<'_>) -> Result<(String, String), DebError> {
+    let mut sum = Sha256::new();
+    let header = member.header;
+    let number = |value: std::io::Result<u64>| value.unwrap_or_default();
+    let facts = format!(
+        "{:?} {:o} {} {} {:?} {:?}\n",
+        header.entry_type(),
+        header.mode().unwrap_or_default(),
+        number(header.uid()),
+        number(header.gid()),
+        (header.device_major().ok().flatten(), header.device_minor().ok().flatten()),
+        member.link,
+    );
+    sum.update(facts.as_bytes());
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = member.content.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        sum.update(&buffer[..read]);
+    }
+    Ok((member.path.to_string_lossy().into_owned(), hex::encode(sum.finalize())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_a_build_is_that_of_the_source_with_the_highest_number_of_a_rebuild() {
+        let version = |packages: &[&str]| numbered("1.0-1", packages.iter().copied());
+        assert_eq!(version(&["1.0-1", "2:3.0"]), "1.0-1");
+        assert_eq!(version(&["1.0-1+b2", "2:3.0+b10", "1.0-1+b9", "1.0-1"]), "1.0-1+b10");
+    }
+}
