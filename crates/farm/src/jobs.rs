@@ -138,14 +138,28 @@ impl Jobs {
         }
     }
 
-    /// The number that the next build of a job has to have as a rebuild of a version that was published before, if any; `None`
-    /// if it cannot be built again under that version.
-    pub(crate) fn next_number(&self, graph: &Graph, job: JobId) -> Option<Option<u32>> {
+    /// The version that the next build of a job has.
+    pub(crate) fn next_version(&self, graph: &Graph, job: JobId) -> NextVersion {
         let versions = self.results.as_ref().and_then(|results| results.versions.get(&job));
         let of = graph.job(job);
         let is_all = graph.target(of.target).as_str() == "all";
         let published = versions.into_iter().flatten().map(String::as_str);
-        let next = next_version(&of.version, published, is_all)?;
-        Some(next.strip_prefix(&*of.version)?.strip_prefix("+b").and_then(|number| number.parse().ok()))
+        let Some(next) = next_version(&of.version, published, is_all) else { return NextVersion::None };
+        let number = next.strip_prefix(&*of.version).and_then(|rest| rest.strip_prefix("+b"));
+        match number.and_then(|number| number.parse().ok()) {
+            Some(number) => NextVersion::Numbered(number),
+            None => NextVersion::OfSource,
+        }
     }
+}
+
+/// See [`Jobs::next_version`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextVersion {
+    /// That of the source.
+    OfSource,
+    /// With the number of a rebuild after it, as that of the source was published before.
+    Numbered(u32),
+    /// There is none: packages for all have no number.
+    None,
 }

@@ -128,8 +128,8 @@ fn contents_of(path: &Path) -> Result<DebContents, String> {
         }
     }
     reader
-        .each_member(Bounds::default(), |member| {
-            contents.files.push(digest(member)?);
+        .each_member(Bounds::default(), |mut member| {
+            contents.files.push(digest(&mut member)?);
             Ok::<_, DebError>(())
         })
         .map_err(|error| error.to_string())?;
@@ -137,7 +137,7 @@ fn contents_of(path: &Path) -> Result<DebContents, String> {
 }
 
 /// Path and digest of a member: kind, mode, owner, link and content. Times say when it was built.
-fn digest(member: Member<'_>) -> Result<(String, String), DebError> {
+fn digest(member: &mut Member<'_>) -> Result<(String, String), DebError> {
     let mut sum = Sha256::new();
     let header = member.header;
     let number = |value: std::io::Result<u64>| value.unwrap_or_default();

@@ -145,7 +145,7 @@ impl Publisher {
     pub fn write(&mut self, now: Timestamp, compress: Compress) -> io::Result<()> {
         if compress == Compress::Gzip {
             // Those that are only there plain.
-            let plain = self.listed.keys().filter(|name| !name.ends_with(".gz"));
+            let plain = self.listed.keys().filter(|name| name.ends_with("/Packages"));
             let bare = plain.filter(|name| !self.listed.contains_key(&format!("{name}.gz")));
             let places = bare.filter_map(|name| {
                 let (component, rest) = name.split_once("/binary-")?;

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
         let mut stops = signals()?;
         let mut builds = 0;
         loop {
-            let mut summary = plan.round(&folder, &mut display, &mut stops).await?;
+            let mut summary = Box::pin(plan.round(&folder, &mut display, &mut stops)).await?;
             builds += summary.builds;
             // What has to be built first by what was unresolvable may be there now.
             let again = summary.published > 0 && !summary.stopped && summary.count(Code::Unresolvable) > 0;

@@ -108,6 +108,23 @@ fn a_farm_builds_against_its_own_results_and_again_only_what_they_change() {
     assert_eq!(counted, [2, 2, 2, 2, 1]);
     rebuild_tells(&farm, "; 0 builds in this run");
 
+    // What newer results replaced need not be kept.
+    let pooled = |file: &str| farm.work().join("state/archive/pool/main/f/first").join(file).is_file();
+    assert!(pooled("first_1.0_amd64.deb") && pooled("first_1.1_amd64.deb"));
+    let gc = |more: &[&str]| {
+        let output = farm.run(&[&["gc", "--state", "state"], more].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let what = "the results of 4 builds, all of 0 others, and 3 packages of the archive";
+    assert!(gc(&["--dry-run"]).starts_with(&format!("would remove {what}")), "{}", gc(&["--dry-run"]));
+    assert!(pooled("first_1.0_amd64.deb"));
+    assert!(gc(&[]).starts_with(&format!("removed {what}")));
+    assert!(!pooled("first_1.0_amd64.deb") && pooled("first_1.1_amd64.deb"));
+    assert!(gc(&[]).starts_with("removed the results of 0 builds, all of 0 others, and 0 packages"));
+    assert!(farm.run(&["log", "first", "--state", "state"]).status.success());
+    rebuild_tells(&farm, "; 0 builds in this run");
+
     // Who trusts the farm's key can use the archive as any other.
     let archive = farm.work().join("state/archive");
     let key = archive.join("key.asc").display().to_string();

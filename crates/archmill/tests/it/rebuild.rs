@@ -168,6 +168,21 @@ fn a_report_tells_what_came_of_it_and_what_changed() {
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("is no report"), "{}", said(&output));
 
+    // A simulation that takes its world from these records.
+    let simulated = rebuilds.farm.work().join("simulated.toml");
+    let farm = "[farm]\n[[farm.component]]\nname = \"all\"\narchitectures = [\"amd64\"]\nmade-up = 50\n\
+                [farm.machines.x86_64]\nslots = 2\n";
+    fs::write(&simulated, farm).unwrap();
+    let state = rebuilds.state().display().to_string();
+    let output = rebuilds.farm.run(&["simulate", simulated.to_str().unwrap(), "--from", &state]);
+    assert!(
+        answered(&output).contains("from 2 builds of 1 sources: 0 of these jobs as they were"),
+        "{output:?}"
+    );
+    assert!(answered(&output).contains("failed 2"), "half of what was built failed: {output:?}");
+    let output = rebuilds.farm.run(&["simulate", simulated.to_str().unwrap(), "--from", "/nowhere"]);
+    assert_eq!(output.status.code(), Some(2));
+
     let times = rebuilds.farm.work().join("times.csv");
     for (lines, code, words) in [
         ("package,architecture,seconds\ngood,arm64,12.5\n", 0, "1 times"),

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use archmill_archive::{Publisher, SigningKey, SuiteNames};
 use archmill_build::classify::{Class, Limit, Phase};
-use archmill_build::record::{BuildRecord, Outcome, parse};
+use archmill_build::record::{Artifact, BuildRecord, Outcome, parse};
 use archmill_deb::Arch;
 use archmill_engine::Task;
 use archmill_farm::{FarmError, Forecast, JobInputs, Order, Rebuild, Stop, Summary, Watch, drive};
@@ -36,11 +37,18 @@ pub(crate) struct Made {
     folder: tempfile::TempDir,
     packages: Vec<Goes>,
     version: &'static str,
+    /// Whether each is built against the one before.
+    self_hosted: bool,
 }
 
 impl Made {
     pub(crate) fn new(packages: Vec<Goes>) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), packages, version: "1" }
+        Self { folder: tempfile::tempdir().unwrap(), packages, version: "1", self_hosted: false }
+    }
+
+    /// A farm that keeps its results in an archive.
+    pub(crate) fn self_hosted(packages: Vec<Goes>) -> Self {
+        Self { self_hosted: true, ..Self::new(packages) }
     }
 
     /// All of it in another version.
@@ -62,11 +70,13 @@ impl Made {
             traits: Traits { source_bytes: 1 << 20, installs: 10 },
         };
         let jobs = self.packages.len() * 2;
+        let before = |number: usize| number.checked_sub(2).filter(|_| self.self_hosted).and_then(JobId::new);
+        let needs = |number| before(number).into_iter().collect();
         Graph::new(Parts {
             targets: vec![Arch::AMD64, "arm64".parse().unwrap()],
             components: vec!["main".to_owned()],
             jobs: (0..jobs).map(job).collect(),
-            needs: Adjacency::empty(jobs),
+            needs: Adjacency::from_lists((0..jobs).map(needs)),
             wants: Adjacency::empty(jobs),
         })
     }
@@ -114,13 +124,37 @@ impl Made {
             suite: "made",
             farm,
             inputs,
-            archive: None,
+            archive: self.archive(),
             nocheck: FxHashSet::default(),
             processors: 3,
             task: &task,
             most_retries: 3,
         };
         drive(rebuild, &mut Nobody, stops).await
+    }
+
+    /// The archive, if it has one, as it is before anything is known of it.
+    fn archive(&self) -> Option<Publisher> {
+        self.self_hosted.then(|| {
+            let key = SigningKey::open_or_make(&self.folder.path().join("key"), "Tests").unwrap();
+            let names = SuiteNames { origin: "Tests".to_owned(), suite: "made".to_owned() };
+            let arches = ["amd64", "arm64"].map(str::to_owned).to_vec();
+            Publisher::open(&self.folder.path().join("archive"), key, names, arches, &["main".to_owned()])
+                .unwrap()
+        })
+    }
+
+    /// What the archive lists for an architecture: sources in the order of the index.
+    pub(crate) fn listed(&self, arch: &str) -> Vec<String> {
+        let path = format!("archive/dists/made/main/binary-{arch}/Packages");
+        let text = std::fs::read_to_string(self.folder.path().join(path)).unwrap();
+        let stanza = |stanza: &str| {
+            let field =
+                |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
+            assert!(self.folder.path().join("archive").join(field("Filename: ")).is_file(), "{stanza}");
+            field("Package: ")
+        };
+        text.split("\n\n").filter(|text| !text.trim().is_empty()).map(stanza).collect()
     }
 
     fn task(&self, graph: &Graph, job: JobId, build: &Build, folder: &Path) -> Task {
@@ -134,15 +168,22 @@ impl Made {
             _ => Outcome::success(),
         };
         let record = folder.with_extension("record");
-        archmill_build::record::write(&BuildRecord { outcome, ..empty() }, &record).unwrap();
+        let mut made = BuildRecord { outcome, ..empty() };
+        if self.self_hosted {
+            let (name, content) = package(&of.source, &of.version, graph.target(of.target).as_str());
+            std::fs::write(folder.with_extension("deb"), content).unwrap();
+            made.artifacts.push(Artifact { name, size_bytes: 0, sha256: "0".repeat(64) });
+        }
+        archmill_build::record::write(&made, &record).unwrap();
         let once = self.once(of, graph);
         let dies = self.packages[number] == Goes::Nowhere;
         let script = "sleep \"$1\"; if [ \"$4\" = true ] && ! [ -e \"$3\" ]; then touch \"$3\"; exit 1; fi; \
-                      mkdir -p out; mv \"$2\" out/build-record.json";
+                      mkdir -p out; if [ -n \"$5\" ]; then cp \"${2%record}deb\" \"out/$5\"; fi; mv \"$2\" out/build-record.json";
         let milliseconds = (number * 7 + job.index() * 3) % 40;
         let mut arguments: Vec<std::ffi::OsString> = ["-c", script, "sh"].map(Into::into).to_vec();
         arguments.extend([format!("0.{milliseconds:03}").into(), record.into(), once.into()]);
         arguments.push(dies.to_string().into());
+        arguments.push(made.artifacts.first().map_or("", |artifact| &artifact.name).into());
         Task { folder: folder.to_owned(), program: "/bin/sh".into(), arguments }
     }
 
@@ -150,6 +191,32 @@ impl Made {
     fn once(&self, of: &Job, graph: &Graph) -> PathBuf {
         self.folder.path().join(format!("{}-{}", of.source, graph.target(of.target)))
     }
+}
+
+/// A binary package (deb(5)) with nothing in it, and the name of its file.
+fn package(name: &str, version: &str, arch: &str) -> (String, Vec<u8>) {
+    let control = format!(
+        "Package: {name}\nVersion: {version}\nArchitecture: {arch}\nMaintainer: A B <a@b.example>\nDescription: a test\n"
+    );
+    let mut header = tar::Header::new_gnu();
+    header.set_size(control.len() as u64);
+    header.set_mode(0o644);
+    let mut builder = tar::Builder::new(Vec::new());
+    builder.append_data(&mut header, "./control", control.as_bytes()).unwrap();
+    let members = [
+        ("debian-binary", b"2.0\n".to_vec()),
+        ("control.tar", builder.into_inner().unwrap()),
+        ("data.tar", vec![0; 1024]),
+    ];
+    let mut deb = b"!<arch>\n".to_vec();
+    for (name, content) in members {
+        deb.extend(
+            format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).into_bytes(),
+        );
+        deb.extend(&content);
+        deb.extend(vec![b'\n'; content.len() % 2]);
+    }
+    (format!("{name}_{version}_{arch}.deb"), deb)
 }
 
 /// A record of a build of nothing.

@@ -1,22 +1,21 @@
 //! The loop.
 
+mod builds;
+mod replay;
+mod write;
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use archmill_archive::{Compress, Publisher, Unit};
-use archmill_engine::local::{self, Handle, Running};
+use archmill_engine::local::Handle;
 use archmill_engine::{EngineError, Exit, Task};
 use archmill_plan::graph::Graph;
-use archmill_plan::ladder::{Advice, Worked};
-use archmill_plan::scheduler::{
-    Action, Build, BuildId, Code, End, Event, Failure, Farm, Known, MachineId, Scheduler, State,
-};
-use archmill_plan::{Job, JobId, JobKind, Moment};
-use archmill_store::{
-    BuildEnd, BuildRow, Change, EndKind, NewBuild, NewRun, PackageId, PackageRow, Publication, RequestKind,
-    RequestRow, RunForecast, Store,
-};
+use archmill_plan::ladder::Worked;
+use archmill_plan::scheduler::{Action, Build, BuildId, Code, End, Event, Farm, Known, MachineId, Scheduler};
+use archmill_plan::{JobId, JobKind, Moment};
+use archmill_store::{BuildEnd, NewRun, RequestKind, RequestRow, RunForecast, Store};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
@@ -25,10 +24,13 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use crate::jobs::{JobInputs, Jobs, OwnResults};
 use crate::known::Adopted;
 use crate::outlook::{Forecast, Outlook};
-use crate::results::{Place, Results, Taking, take};
-use crate::verdict::{TRANSIENT, Verdict, judge, keep};
+use crate::results::Results;
+use crate::verdict::Verdict;
 use crate::watch::Watch;
 use crate::{FarmError, build_folder, known};
+use replay::learn;
+
+pub use replay::replay;
 
 /// How often it is looked for requests, and a display made anew.
 const TICK: Duration = Duration::from_millis(500);
@@ -450,266 +452,11 @@ impl<'r> Driver<'r> {
                 underway.cancel();
             }
         }
-        for start in starts {
+        for start in &starts {
             self.start(start);
         }
         Ok(())
     }
-
-    fn write_archive(&mut self, compress: Compress) -> Result<(), FarmError> {
-        let Some(archive) = &mut self.archive else { return Ok(()) };
-        let folder = archive.folder().to_owned();
-        let now = jiff::Timestamp::now();
-        archive.write(now, compress).map_err(|error| FarmError::Archive { folder, error })
-    }
-
-    async fn write_with(
-        &mut self,
-        change: &mut Change<'_>,
-        now: Moment,
-        with: With,
-    ) -> Result<(), FarmError> {
-        match with {
-            With::Nothing => {}
-            With::End(row, end) => change.end(row, &end).await?,
-            With::Published(job, worked, results) => {
-                let Some(package) = self.jobs.row(job) else { return Ok(()) };
-                change.worked(package, &worked).await?;
-                let Some((build, Results { version, fingerprint, stanzas: Some(stanzas) })) = results else {
-                    return Ok(());
-                };
-                let publication = Publication { package, build, version, fingerprint, stanzas };
-                change.publish(&publication, now).await?;
-                self.published += 1;
-                self.jobs.published(job, &publication.version, &publication.fingerprint);
-                let unit = Place::of(self.scheduler.graph(), job);
-                if let Some(archive) = &mut self.archive {
-                    archive.put(unit.unit(), publication.stanzas);
-                }
-            }
-            With::Request(request, job) => {
-                change.taken(request.id, now).await?;
-                let Some(package) = self.jobs.row(job) else { return Ok(()) };
-                match request.kind {
-                    RequestKind::GiveBack => change.start_over(package).await?,
-                    RequestKind::Hold => change.hold(package, Some(&request.why)).await?,
-                    RequestKind::Release => change.hold(package, None).await?,
-                    RequestKind::Prioritise => change.prioritise(package, true).await?,
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn write(
-        &self,
-        change: &mut Change<'_>,
-        now: Moment,
-        job: JobId,
-        state: &State,
-    ) -> Result<(), FarmError> {
-        let Some(package) = self.jobs.row(job) else { return Ok(()) };
-        let reason = self.scheduler.reason_of(now, job, state);
-        let class = match state {
-            State::Failed(failure) => Some(&*failure.class),
-            State::Unresolvable(_) => Some("dependencies"),
-            _ => None,
-        };
-        let is_settled = matches!(state.code(), Code::Succeeded | Code::Failed | Code::Unresolvable);
-        let now_in = || self.jobs.inputs(self.scheduler.graph(), job);
-        let settled = self.started.get(&job).cloned().or_else(now_in).filter(|_| is_settled);
-        change.moved(package, state.code(), &reason, class, settled.as_deref(), now).await?;
-        if is_settled {
-            change.start_over(package).await?;
-            change.prioritise(package, false).await?;
-        }
-        Ok(())
-    }
-
-    /// `None` if there is nothing to do: all that goes in is what went in last time, or no other result can be published.
-    async fn write_start(
-        &mut self,
-        change: &mut Change<'_>,
-        now: Moment,
-        job: JobId,
-        build: &Build,
-    ) -> Result<Option<Start>, FarmError> {
-        let graph = self.scheduler.graph();
-        let inputs = self.jobs.inputs(graph, job);
-        if let Some(Adopted { row, inputs, .. }) = self.adopted.get(&job) {
-            self.started.extend(inputs.clone().map(|inputs| (job, inputs)));
-            return Ok(Some(Start { job, build: *build, row: *row, number: None }));
-        }
-        let Some(package) = self.jobs.row(job) else { return Ok(None) };
-        let is_published = self.jobs.fingerprint(job).is_some();
-        let is_same = is_published && inputs.is_some() && self.started.get(&job) == inputs.as_ref();
-        let number = self.jobs.next_number(self.scheduler.graph(), job).filter(|_| !is_same);
-        let Some(number) = number else {
-            self.started.extend(inputs.map(|inputs| (job, inputs)));
-            return Ok(None);
-        };
-        let machine = build.machine.and_then(|machine| self.scheduler.machine(machine));
-        let row = change
-            .start(&NewBuild {
-                package,
-                run: self.run,
-                version: self.scheduler.graph().job(job).version.to_string(),
-                inputs: inputs.clone(),
-                rung: build.rung,
-                machine: machine.map_or_else(String::new, |kind| kind.name.clone()),
-                width: build.width,
-                started: now,
-                expected: build.expected,
-            })
-            .await?;
-        self.started.remove(&job);
-        self.started.extend(inputs.map(|inputs| (job, inputs)));
-        Ok(Some(Start { job, build: *build, row, number }))
-    }
-
-    fn start(&mut self, start: Start) {
-        let Start { job, build, row, number } = start;
-        let orphan = self.adopted.remove(&job);
-        let is_adopted = orphan.is_some();
-        let folder = build_folder(self.store.folder(), row);
-        let graph = self.scheduler.graph();
-        let order = Order { graph, job, build: &build, number, folder: &folder };
-        let running = match orphan {
-            Some(orphan) => Ok(orphan.running),
-            None => local::start(&(self.task)(&order)),
-        };
-        let handle = running.as_ref().ok().map(Running::handle);
-        self.running.insert(build.id, Underway { job, build, row, handle, asked: None });
-        self.watch.started(&self.scheduler, job, &build, is_adopted);
-        let id = build.id;
-        match running {
-            Ok(running) => {
-                self.ends.spawn(async move { (id, running.ended().await) });
-            }
-            Err(error) => {
-                let end = End::Transient(error.to_string().into());
-                self.conclude(id, Verdict { kept: keep(&end, now()), end });
-            }
-        }
-    }
-
-    fn ended(&mut self, id: BuildId, exit: Exit) {
-        let Some(underway) = self.running.get(&id) else { return };
-        let folder = build_folder(self.store.folder(), underway.row);
-        let verdict = judge(&folder, underway.build.rung, exit, underway.asked.is_some(), now());
-        let Some(archive) = self.archive.as_ref().filter(|_| matches!(verdict.end, End::Built { .. })) else {
-            return self.conclude(id, verdict);
-        };
-        let graph = self.scheduler.graph();
-        let taking = Taking {
-            build: folder,
-            archive: archive.folder().to_owned(),
-            place: Place::of(graph, underway.job),
-            version: graph.job(underway.job).version.to_string(),
-            before: self.jobs.fingerprint(underway.job).map(str::to_owned),
-        };
-        self.takes.spawn_blocking(move || (id, verdict, take(&taking)));
-    }
-
-    /// What a build made was read, or cannot be.
-    fn taken(&mut self, id: BuildId, verdict: Verdict, results: Result<Results, String>) {
-        match results {
-            Ok(results) => {
-                self.results.insert(id, results);
-                self.conclude(id, verdict);
-            }
-            Err(error) => {
-                let end =
-                    End::Transient(format!("its results cannot be taken into the archive: {error}").into());
-                let kept = BuildEnd { at: verdict.kept.at, ..keep(&end, now()) };
-                self.conclude(id, Verdict { end, kept });
-            }
-        }
-    }
-
-    fn conclude(&mut self, id: BuildId, verdict: Verdict) {
-        let Some(underway) = self.running.get(&id) else { return };
-        let (job, row, build) = (underway.job, underway.row, underway.build);
-        let Verdict { end, kept } = self.limited(job, verdict);
-        self.builds += 1;
-        if let (End::Built { .. }, Some(wall)) = (&end, kept.wall) {
-            self.outlook.learn(&build, wall);
-        }
-        self.watch.ended(&self.scheduler, job, &build, &kept);
-        // One that was built is needed until its results are published.
-        if !matches!(end, End::Built { .. }) {
-            self.running.remove(&id);
-        }
-        self.queue.push_back((Event::Ended(id, end), With::End(row, kept)));
-    }
-
-    /// What came to nothing too often in a row is left for the next run: a mirror that lost a file must not keep a rebuild
-    /// from ending.
-    fn limited(&mut self, job: JobId, verdict: Verdict) -> Verdict {
-        let End::Transient(why) = &verdict.end else {
-            self.retries.remove(&job);
-            return verdict;
-        };
-        let failures = self.retries.entry(job).or_default();
-        *failures += 1;
-        if *failures <= self.most_retries {
-            return verdict;
-        }
-        let why = format!("{failures} times in a row, for no fault of the package: {why}");
-        let failure = Failure { class: TRANSIENT[0].into(), why: why.into() };
-        Verdict { end: End::Failed(failure, Advice::Stop), ..verdict }
-    }
-}
-
-impl Underway {
-    fn cancel(&mut self) {
-        self.asked.get_or_insert_with(Instant::now);
-        if let Some(handle) = self.handle {
-            // If it cannot be told, it is killed after a while.
-            let _ = handle.end();
-        }
-    }
-}
-
-/// The scheduler of a rebuild as its events left it, found by telling one like it the same again. `farm` is what the rebuild
-/// was given.
-pub async fn replay(store: &Store, run: i64, mut farm: Farm) -> Result<Scheduler, FarmError> {
-    farm.known = store.known_in(run).await?;
-    let of = |source: &str, target: &str| {
-        let is_it = |job: &Job| *job.source == *source && farm.graph.target(job.target).as_str() == target;
-        farm.graph.jobs().find(|(_, job)| job.kind == JobKind::Package && is_it(job)).map(|(id, _)| id)
-    };
-    let rows = store.packages(None).await?;
-    let of = |row: &PackageRow| Some((row.id, of(&row.planned.source, &row.planned.target)?));
-    let jobs: FxHashMap<PackageId, JobId> = rows.iter().filter_map(of).collect();
-    learn(store, run, &mut farm, |build| jobs.get(&build.new.package).copied()).await?;
-    let mut scheduler = Scheduler::new(farm);
-    for (moment, event) in store.events(run).await? {
-        scheduler.handle(moment, event);
-    }
-    Ok(scheduler)
-}
-
-/// Teaches a farm's predictor what builds took before a run.
-async fn learn(
-    store: &Store,
-    run: i64,
-    farm: &mut Farm,
-    job_of: impl Fn(&BuildRow) -> Option<JobId>,
-) -> Result<(), FarmError> {
-    for build in store.history(run).await? {
-        let end = build.end.as_ref().filter(|end| end.kind == EndKind::Built);
-        let Some((job, end)) = job_of(&build).zip(end) else { continue };
-        let of = farm.graph.job(job);
-        farm.predictor.learn(&of.source, of.traits, of.target, build.new.rung, took(end));
-    }
-    farm.predictor.fit();
-    Ok(())
-}
-
-/// What a build took, as if it had had one slot: in several, CPU time is the better measure.
-fn took(end: &BuildEnd) -> Duration {
-    end.wall.max(end.cpu).unwrap_or_default()
 }
 
 fn machine(place: usize) -> MachineId {

@@ -1,0 +1,119 @@
+//! Builds: how they are started, and what becomes of them.
+
+use archmill_engine::Exit;
+use archmill_engine::local::{self, Running};
+use archmill_plan::JobId;
+use archmill_plan::ladder::Advice;
+use archmill_plan::scheduler::{BuildId, End, Event, Failure};
+use archmill_store::BuildEnd;
+use tokio::time::Instant;
+
+use super::{Driver, Order, Start, Underway, With, now};
+use crate::build_folder;
+use crate::results::{Place, Results, Taking, take};
+use crate::verdict::{TRANSIENT, Verdict, judge, keep};
+
+impl Driver<'_> {
+    pub(super) fn start(&mut self, start: &Start) {
+        let Start { job, build, row, number } = *start;
+        let orphan = self.adopted.remove(&job);
+        let is_adopted = orphan.is_some();
+        let folder = build_folder(self.store.folder(), row);
+        let graph = self.scheduler.graph();
+        let order = Order { graph, job, build: &build, number, folder: &folder };
+        let running = match orphan {
+            Some(orphan) => Ok(orphan.running),
+            None => local::start(&(self.task)(&order)),
+        };
+        let handle = running.as_ref().ok().map(Running::handle);
+        self.running.insert(build.id, Underway { job, build, row, handle, asked: None });
+        self.watch.started(&self.scheduler, job, &build, is_adopted);
+        let id = build.id;
+        match running {
+            Ok(running) => {
+                self.ends.spawn(async move { (id, running.ended().await) });
+            }
+            Err(error) => {
+                let end = End::Transient(error.to_string().into());
+                self.conclude(id, Verdict { kept: keep(&end, now()), end });
+            }
+        }
+    }
+
+    pub(super) fn ended(&mut self, id: BuildId, exit: Exit) {
+        let Some(underway) = self.running.get(&id) else { return };
+        let folder = build_folder(self.store.folder(), underway.row);
+        let verdict = judge(&folder, underway.build.rung, exit, underway.asked.is_some(), now());
+        let Some(archive) = self.archive.as_ref().filter(|_| matches!(verdict.end, End::Built { .. })) else {
+            return self.conclude(id, verdict);
+        };
+        let graph = self.scheduler.graph();
+        let taking = Taking {
+            build: folder,
+            archive: archive.folder().to_owned(),
+            place: Place::of(graph, underway.job),
+            version: graph.job(underway.job).version.to_string(),
+            before: self.jobs.fingerprint(underway.job).map(str::to_owned),
+        };
+        self.takes.spawn_blocking(move || (id, verdict, take(&taking)));
+    }
+
+    /// What a build made was read, or cannot be.
+    pub(super) fn taken(&mut self, id: BuildId, verdict: Verdict, results: Result<Results, String>) {
+        match results {
+            Ok(results) => {
+                self.results.insert(id, results);
+                self.conclude(id, verdict);
+            }
+            Err(error) => {
+                let end =
+                    End::Transient(format!("its results cannot be taken into the archive: {error}").into());
+                let kept = BuildEnd { at: verdict.kept.at, ..keep(&end, now()) };
+                self.conclude(id, Verdict { end, kept });
+            }
+        }
+    }
+
+    fn conclude(&mut self, id: BuildId, verdict: Verdict) {
+        let Some(underway) = self.running.get(&id) else { return };
+        let (job, row, build) = (underway.job, underway.row, underway.build);
+        let Verdict { end, kept } = self.limited(job, verdict);
+        self.builds += 1;
+        if let (End::Built { .. }, Some(wall)) = (&end, kept.wall) {
+            self.outlook.learn(&build, wall);
+        }
+        self.watch.ended(&self.scheduler, job, &build, &kept);
+        // One that was built is needed until its results are published.
+        if !matches!(end, End::Built { .. }) {
+            self.running.remove(&id);
+        }
+        self.queue.push_back((Event::Ended(id, end), With::End(row, kept)));
+    }
+
+    /// What came to nothing too often in a row is left for the next run: a mirror that lost a file must not keep a rebuild
+    /// from ending.
+    fn limited(&mut self, job: JobId, verdict: Verdict) -> Verdict {
+        let End::Transient(why) = &verdict.end else {
+            self.retries.remove(&job);
+            return verdict;
+        };
+        let failures = self.retries.entry(job).or_default();
+        *failures += 1;
+        if *failures <= self.most_retries {
+            return verdict;
+        }
+        let why = format!("{failures} times in a row, for no fault of the package: {why}");
+        let failure = Failure { class: TRANSIENT[0].into(), why: why.into() };
+        Verdict { end: End::Failed(failure, Advice::Stop), ..verdict }
+    }
+}
+
+impl Underway {
+    pub(super) fn cancel(&mut self) {
+        self.asked.get_or_insert_with(Instant::now);
+        if let Some(handle) = self.handle {
+            // If it cannot be told, it is killed after a while.
+            let _ = handle.end();
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What earlier runs tell: events told again, and what builds took.
+
+use std::time::Duration;
+
+use archmill_plan::scheduler::{Farm, Scheduler};
+use archmill_plan::{Job, JobId, JobKind};
+use archmill_store::{BuildEnd, BuildRow, EndKind, PackageId, PackageRow, Store};
+use rustc_hash::FxHashMap;
+
+use crate::FarmError;
+
+/// The scheduler of a rebuild as its events left it, found by telling one like it the same again. `farm` is what the rebuild
+/// was given.
+pub async fn replay(store: &Store, run: i64, mut farm: Farm) -> Result<Scheduler, FarmError> {
+    farm.known = store.known_in(run).await?;
+    let of = |source: &str, target: &str| {
+        let is_it = |job: &Job| *job.source == *source && farm.graph.target(job.target).as_str() == target;
+        farm.graph.jobs().find(|(_, job)| job.kind == JobKind::Package && is_it(job)).map(|(id, _)| id)
+    };
+    let rows = store.packages(None).await?;
+    let of = |row: &PackageRow| Some((row.id, of(&row.planned.source, &row.planned.target)?));
+    let jobs: FxHashMap<PackageId, JobId> = rows.iter().filter_map(of).collect();
+    learn(store, run, &mut farm, |build| jobs.get(&build.new.package).copied()).await?;
+    let mut scheduler = Scheduler::new(farm);
+    for (moment, event) in store.events(run).await? {
+        scheduler.handle(moment, event);
+    }
+    Ok(scheduler)
+}
+
+/// Teaches a farm's predictor what builds took before a run.
+pub(super) async fn learn(
+    store: &Store,
+    run: i64,
+    farm: &mut Farm,
+    job_of: impl Fn(&BuildRow) -> Option<JobId>,
+) -> Result<(), FarmError> {
+    for build in store.history(run).await? {
+        let end = build.end.as_ref().filter(|end| end.kind == EndKind::Built);
+        let Some((job, end)) = job_of(&build).zip(end) else { continue };
+        let of = farm.graph.job(job);
+        farm.predictor.learn(&of.source, of.traits, of.target, build.new.rung, took(end));
+    }
+    farm.predictor.fit();
+    Ok(())
+}
+
+/// What a build took, as if it had had one slot: in several, CPU time is the better measure.
+fn took(end: &BuildEnd) -> Duration {
+    end.wall.max(end.cpu).unwrap_or_default()
+}
