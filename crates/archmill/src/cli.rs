@@ -259,6 +259,9 @@ pub(crate) struct BuildArgs {
     /// Do not show the log while it is written
     #[arg(long, short = 'q')]
     pub(crate) quiet: bool,
+    /// Give the package's tests N times as long as their runners do
+    #[arg(long, value_name = "N")]
+    pub(crate) patience: Option<std::num::NonZeroU32>,
     #[command(flatten)]
     pub(crate) binnmu: BinNmuArgs,
 }
@@ -614,9 +617,15 @@ pub(crate) struct GcArgs {
 /// `archmill import-times`
 #[derive(Debug, Args)]
 pub(crate) struct ImportTimesArgs {
-    /// Comma-separated values with a line of names: package, architecture, seconds, and if known version and cpu_seconds
-    #[arg(value_name = "FILE.csv")]
-    pub(crate) file: PathBuf,
+    /// Comma-separated values with a line of names: package, architecture, seconds, and if known version and cpu_seconds; or a _jobhistory of OBS, with --arch
+    #[arg(value_name = "FILE", required_unless_present = "obs", conflicts_with = "obs")]
+    pub(crate) file: Option<PathBuf>,
+    /// Get the job history from OBS: from its API or source server, https://.../build/PROJECT/REPOSITORY/ARCHITECTURE
+    #[arg(long, value_name = "URL")]
+    pub(crate) obs: Option<String>,
+    /// The architecture that a _jobhistory is of, which it does not say itself
+    #[arg(long, short = 'a')]
+    pub(crate) arch: Option<String>,
     #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]

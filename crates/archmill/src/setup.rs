@@ -204,6 +204,7 @@ pub(crate) fn request(source: &str, args: &ArchiveArgs, config: &Config) -> anyh
         limits: Limits::default(),
         extra_depends: Relations::default(),
         binnmu: None,
+        patience: None,
     })
 }
 

@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 
 use crate::jobs::Jobs;
 use crate::results::{Place, Results, Taking, take};
+use crate::rules::FailureRules;
 use crate::verdict::{TRANSIENT, judge, keep};
 use crate::{FarmError, build_folder};
 
@@ -29,6 +30,7 @@ pub(crate) async fn take_in(
     store: &Store,
     suite: &str,
     archive: Option<&Path>,
+    rules: &FailureRules,
     now: Moment,
 ) -> Result<Vec<Orphan>, FarmError> {
     let mut orphans = Vec::new();
@@ -38,7 +40,7 @@ pub(crate) async fn take_in(
             orphans.push(Orphan { row, running });
             continue;
         }
-        let verdict = judge(&folder, row.new.rung, Exit::Unknown, false, now);
+        let verdict = judge(&folder, row.new.rung, Exit::Unknown, false, rules, now);
         let mut end = verdict.kept;
         let mut publication = None;
         if let Some(archive) = archive.filter(|_| end.kind == EndKind::Built) {

@@ -13,7 +13,8 @@ use archmill_plan::ladder::{Advice, Mode, Rung};
 use archmill_plan::scheduler::{End, Failure};
 use archmill_store::{BuildEnd, EndKind};
 
-use crate::{RESULTS, log_of, rules};
+use crate::rules::FailureRules;
+use crate::{RESULTS, log_of};
 
 /// How much of a log is looked at for the reason of a failure.
 const TAIL: u64 = 1 << 16;
@@ -31,7 +32,14 @@ pub struct Verdict {
 }
 
 /// What a build came to that has ended. `asked` tells whether the farm asked it to end.
-pub fn judge(folder: &Path, rung: Rung, exit: Exit, asked: bool, now: Moment) -> Verdict {
+pub fn judge(
+    folder: &Path,
+    rung: Rung,
+    exit: Exit,
+    asked: bool,
+    rules: &FailureRules,
+    now: Moment,
+) -> Verdict {
     let record = record::read(&folder.join(RESULTS).join("build-record.json")).ok();
     let Some(record) = record else { return without_record(folder, exit, asked, now) };
     let tail = log_of(folder).map(|log| tail(&log)).unwrap_or_default();
@@ -39,7 +47,7 @@ pub fn judge(folder: &Path, rung: Rung, exit: Exit, asked: bool, now: Moment) ->
     let cpu = Duration::from_millis(
         record.phases.iter().map(|phase| phase.cpu_user_ms + phase.cpu_system_ms).sum::<u64>(),
     );
-    let end = match end_of(&record, rung, &tail, wall.max(cpu)) {
+    let end = match end_of(&record, rung, &tail, wall.max(cpu), rules) {
         End::Transient(_) if asked && record.outcome.class == Some(Class::Cancelled) => End::Cancelled,
         end => end,
     };
@@ -89,7 +97,7 @@ pub(crate) fn keep(end: &End, now: Moment) -> BuildEnd {
     }
 }
 
-fn end_of(record: &BuildRecord, rung: Rung, tail: &str, took: Duration) -> End {
+fn end_of(record: &BuildRecord, rung: Rung, tail: &str, took: Duration, rules: &FailureRules) -> End {
     let outcome = &record.outcome;
     let Some(class) = outcome.class else { return End::Built { took } };
     let message = outcome.message.clone().unwrap_or_else(|| "it says nothing".to_owned());
@@ -98,15 +106,22 @@ fn end_of(record: &BuildRecord, rung: Rung, tail: &str, took: Duration) -> End {
         Class::Fetch if is_source_missing(outcome) => failed("source-missing", message, Advice::Stop),
         Class::Fetch | Class::Host | Class::Cancelled => End::Transient(message.into()),
         Class::Limit(limit) => failed(&class.to_string(), message, beyond_limit(limit, rung)),
-        _ => by_log(outcome, class, message, rung, tail),
+        _ => by_log(outcome, class, message, rung, tail, rules),
     }
 }
 
 /// What the log tells counts for more than where it failed; except that twins are the first suspects, as emulating what they
 /// replace costs less than anything else that may help.
-fn by_log(outcome: &Outcome, class: Class, message: String, rung: Rung, tail: &str) -> End {
+fn by_log(
+    outcome: &Outcome,
+    class: Class,
+    message: String,
+    rung: Rung,
+    tail: &str,
+    rules: &FailureRules,
+) -> End {
     let found = match class {
-        Class::Build | Class::Root | Class::Tests => rules::find(tail, rung.mode),
+        Class::Build | Class::Root | Class::Tests => rules.find(tail, rung.mode),
         _ => None,
     };
     let Some(found) = found else {
@@ -122,7 +137,7 @@ fn by_log(outcome: &Outcome, class: Class, message: String, rung: Rung, tail: &s
         Advice::Patience => patience(rung),
         advice => advice,
     };
-    failed(found.class, found.why, advice)
+    failed(&found.class, found.why, advice)
 }
 
 /// A file of the source that the mirror does not have will not be there in an hour either.
@@ -218,7 +233,8 @@ mod tests {
     fn what_the_log_tells_names_the_class_and_twins_are_suspected_first() {
         let end = |class, rung, tail: &str| {
             let outcome = Outcome::failure(Phase::Build, class, "it failed");
-            match by_log(&outcome, class, "it failed".to_owned(), rung, tail) {
+            let rules = FailureRules::builtin().unwrap();
+            match by_log(&outcome, class, "it failed".to_owned(), rung, tail, &rules) {
                 End::Failed(failure, advice) => (failure.class.to_string(), advice),
                 end => panic!("{end:?}"),
             }
@@ -244,7 +260,8 @@ mod tests {
     fn without_a_record_a_build_is_tried_again_unless_it_refused() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("output"), "x\narchmill: no source package \"y\"\n").unwrap();
-        let end = |exit, asked| judge(folder.path(), ACCELERATED, exit, asked, Moment(5)).end;
+        let rules = FailureRules::builtin().unwrap();
+        let end = |exit, asked| judge(folder.path(), ACCELERATED, exit, asked, &rules, Moment(5)).end;
         let refused = end(Exit::Code(2), false);
         assert_eq!(refused, failed("request", "no source package \"y\"".to_owned(), Advice::Stop));
         assert_eq!(end(Exit::Signal(9), false), End::Transient("it was ended by signal 9".into()));

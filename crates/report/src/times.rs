@@ -1,5 +1,6 @@
 //! Times of native builds, as other build systems tell them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use archmill_store::NativeTime;
@@ -26,6 +27,14 @@ pub enum TimesError {
         "{0}; the first line names the columns: package,architecture,seconds and, if known, version,cpu_seconds"
     )]
     Format(#[from] csv::Error),
+    /// It is no XML.
+    #[error("it cannot be read as XML: {0}")]
+    Xml(#[from] roxmltree::Error),
+    /// It is some other document.
+    #[error(
+        "it is a <{0}> and no <jobhistlist>; what is needed is .../build/PROJECT/REPOSITORY/ARCHITECTURE/_jobhistory"
+    )]
+    NoHistory(String),
     /// One of its lines makes no sense.
     #[error("line {line}: {what}")]
     Line {
@@ -69,6 +78,44 @@ pub fn native_times(
     Ok(times)
 }
 
+/// Reads the job history of OBS, of one architecture: of each package the median of its builds that succeeded.
+///
+/// Its `versrel` has a number of OBS's own at its end, so times hold for any version.
+pub fn job_history(text: &str, target: &str) -> Result<Vec<NativeTime>, TimesError> {
+    let document = roxmltree::Document::parse(text)?;
+    let root = document.root_element();
+    if !root.has_tag_name("jobhistlist") {
+        return Err(TimesError::NoHistory(root.tag_name().name().to_owned()));
+    }
+    let mut builds: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for job in root.children().filter(|node| node.has_tag_name("jobhist")) {
+        // Unchanged: it was built, and the results are those from before.
+        if !matches!(job.attribute("code"), Some("succeeded" | "unchanged")) {
+            continue;
+        }
+        let second = |name: &str| job.attribute(name)?.parse::<u64>().ok();
+        let (Some(package), Some(start), Some(end)) =
+            (job.attribute("package"), second("starttime"), second("endtime"))
+        else {
+            let line = u64::from(document.text_pos_at(job.range().start).row);
+            let what = "a job has no package, starttime or endtime".to_owned();
+            return Err(TimesError::Line { line, what });
+        };
+        // A multibuild's flavours are builds of the same source.
+        let package = package.split(':').next().unwrap_or(package);
+        if let Some(took) = end.checked_sub(start).filter(|seconds| *seconds > 0) {
+            builds.entry(package).or_default().push(Duration::from_secs(took));
+        }
+    }
+    let time = |(source, mut took): (&str, Vec<Duration>)| {
+        took.sort_unstable();
+        let wall = took.get(took.len() / 2).copied()?;
+        let (source, target) = (source.to_owned(), target.to_owned());
+        Some(NativeTime { source, target, version: None, wall, cpu: None })
+    };
+    Ok(builds.into_iter().filter_map(time).collect())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -92,6 +139,35 @@ mod tests {
         let times =
             read("package,architecture,seconds,version,cpu_seconds\ndash,arm64,2,1:0.5-1,\n").unwrap();
         assert_eq!((times[0].version.as_deref(), times[0].cpu), (Some("1:0.5-1"), None));
+    }
+
+    #[test]
+    fn a_history_of_jobs_gives_the_median_of_what_succeeded() {
+        let job = |package: &str, start: u64, end: u64, code: &str| {
+            format!(
+                "  <jobhist package=\"{package}\" rev=\"1\" versrel=\"1-1\" bcnt=\"1\" readytime=\"1\" \
+                 starttime=\"{start}\" endtime=\"{end}\" code=\"{code}\" workerid=\"w:1\" hostarch=\"aarch64\"/>\n"
+            )
+        };
+        let jobs = [
+            job("dash", 100, 160, "succeeded"),
+            job("dash", 200, 230, "unchanged"),
+            job("dash:extra", 300, 390, "succeeded"),
+            job("dash", 400, 401, "failed"),
+            job("hello", 100, 100, "succeeded"),
+        ];
+        let text = format!("<jobhistlist>\n{}</jobhistlist>\n", jobs.concat());
+        let times = job_history(&text, "arm64").unwrap();
+        assert_eq!(times.len(), 1, "{times:?}");
+        assert_eq!((times[0].source.as_str(), times[0].target.as_str()), ("dash", "arm64"));
+        assert_eq!(times[0].wall.as_secs(), 60);
+        let said = |text: &str| job_history(text, "arm64").unwrap_err().to_string();
+        assert!(said("<status code=\"404\"/>").contains("<status> and no <jobhistlist>"));
+        assert!(
+            said("<jobhistlist>\n<jobhist code=\"succeeded\"/></jobhistlist>")
+                .contains("line 2: a job has no")
+        );
+        assert!(said("nonsense").contains("as XML"));
     }
 
     #[test]

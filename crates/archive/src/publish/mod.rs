@@ -14,6 +14,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use archmill_deb::is_plain_name;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -118,13 +119,19 @@ impl Publisher {
     /// them. May be called for several units at once.
     pub fn take(folder: &Path, unit: Unit<'_>, packages: &[PathBuf]) -> Result<String, PoolError> {
         let mut stanzas = String::new();
+        // It becomes the name of a folder.
+        if !is_plain_name(unit.source) {
+            let problem = format!("{:?} is no name of a source package", unit.source);
+            return Err(PoolError::Package { path: folder.to_owned(), problem });
+        }
         for path in packages {
             let bad = |problem: String| PoolError::Package { path: path.clone(), problem };
             let name = path.file_name().and_then(|name| name.to_str());
             let name = name.ok_or_else(|| bad("its name is no text".to_owned()))?;
             let place = pool::place(unit.component, unit.source, name);
+            let stanza = pool::stanza(path, &place).map_err(bad)?;
             pool::put(path, &folder.join(&place))?;
-            stanzas += &pool::stanza(path, &place).map_err(bad)?;
+            stanzas += &stanza;
         }
         Ok(stanzas)
     }

@@ -43,8 +43,15 @@ pub fn stanza(path: &Path, filename: &str) -> Result<String, String> {
     let mut reader = DebReader::new(io::BufReader::new(file)).map_err(|error| text(&error))?;
     let control = reader.control().map_err(|error| text(&error))?;
     let control = control.control_text().map_err(|error| text(&error))?.trim().to_owned();
-    let stanza = stanzas(&control).next().ok_or("its control file is empty")?;
-    let stanza = stanza.map_err(|error| text(&error))?;
+    let mut paragraphs = stanzas(&control);
+    let stanza = paragraphs.next().ok_or("its control file is empty")?.map_err(|error| text(&error))?;
+    // A package must not put others into an index, nor say where it is itself.
+    if paragraphs.next().is_some() {
+        return Err("its control file has more than one paragraph".to_owned());
+    }
+    if let Some(field) = OF_INDICES.iter().find(|field| stanza.get(field).is_some()) {
+        return Err(format!("its control file has the field {field}, which is for indices"));
+    }
     // Without these it would be passed over, as if it had not been given.
     for field in ["Package", "Version", "Architecture"] {
         if stanza.get(field).is_none_or(|value| value.trim().is_empty()) {
@@ -54,6 +61,9 @@ pub fn stanza(path: &Path, filename: &str) -> Result<String, String> {
     let (size, sha256) = measure(path).map_err(|error| text(&error))?;
     Ok(format!("{control}\nFilename: {filename}\nSize: {size}\nSHA256: {sha256}\n\n"))
 }
+
+/// Fields that an index adds to those of a package.
+const OF_INDICES: [&str; 6] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256", "SHA512"];
 
 /// Size and SHA-256 of a file.
 fn measure(path: &Path) -> io::Result<(u64, String)> {

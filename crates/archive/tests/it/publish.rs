@@ -120,6 +120,50 @@ fn what_is_written_is_read_and_each_time_anew() {
     assert!(written.packages("amd64").0.ends_with("Package: n19\n\n"));
 }
 
+/// A package (deb(5)) with this control file and nothing in it.
+fn deb(folder: &Path, control: &str) -> PathBuf {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(control.len() as u64);
+    header.set_mode(0o644);
+    let mut builder = tar::Builder::new(Vec::new());
+    builder.append_data(&mut header, "./control", control.as_bytes()).unwrap();
+    let mut deb = b"!<arch>\n".to_vec();
+    let control = builder.into_inner().unwrap();
+    for (name, content) in
+        [("debian-binary", &b"2.0\n"[..]), ("control.tar", &control), ("data.tar", &[0; 1024])]
+    {
+        deb.extend(
+            format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).into_bytes(),
+        );
+        deb.extend(content);
+    }
+    let path = folder.join("a_1_amd64.deb");
+    fs::write(&path, deb).unwrap();
+    path
+}
+
+#[test]
+fn a_package_says_nothing_of_others_nor_of_where_it_is() {
+    let written = Written::new();
+    let plain = "Package: a\nVersion: 1\nArchitecture: amd64\n";
+    for (control, words) in [
+        (format!("{plain}\nPackage: libc6\nVersion: 99\nArchitecture: amd64\n"), "more than one paragraph"),
+        (format!("{plain}Filename: ../../etc/passwd\n"), "has the field Filename"),
+        (format!("{plain}sha256: {}\n", "0".repeat(64)), "has the field SHA256"),
+        ("Package: a\nVersion: 1\n".to_owned(), "no field Architecture"),
+    ] {
+        let path = deb(written.folder.path(), &control);
+        let error = Publisher::take(&written.archive(), UNIT, &[path]).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let path = deb(written.folder.path(), plain);
+    let error =
+        Publisher::take(&written.archive(), Unit { source: "../x", ..UNIT }, &[path.clone()]).unwrap_err();
+    assert!(error.to_string().contains("no name of a source"), "{error}");
+    assert!(!written.archive().join("pool").exists(), "nothing of that is in the pool");
+    Publisher::take(&written.archive(), UNIT, &[path]).unwrap();
+}
+
 #[test]
 fn packed_indices_are_those_of_the_plain_ones() {
     let mut written = Written::new();

@@ -23,6 +23,7 @@ pub(crate) fn run(args: &BuildArgs) -> anyhow::Result<ExitCode> {
     request.options.clone_from(&args.build_options);
     request.no_check = args.no_check;
     request.binnmu = binnmu(&args.binnmu)?;
+    request.patience = args.patience;
     if let Some(jobs) = args.jobs {
         request.jobs = jobs;
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use archmill_build::classify::ExitCode;
 use archmill_deb::Arch;
-use archmill_farm::{Rebuild, Stop, Summary, drive};
+use archmill_farm::{FailureRules, Rebuild, Stop, Summary, drive};
 use archmill_plan::graph::InputSettings;
 use archmill_plan::ladder::{Ladder, Mode};
 use archmill_plan::predict::Predictor;
@@ -31,6 +31,7 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
     // What is wrong in farm.toml is told before anything takes time.
     let settings = settings(&farm)?;
     let maintainer = own::maintainer(&farm)?;
+    let rules = failure_rules(&farm)?;
     let folder = std::path::absolute(args.state.folder(&config))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let store = runtime.block_on(Store::make(&folder))?;
@@ -44,6 +45,7 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
         settings,
         maintainer,
         args,
+        rules,
     };
     let mut display = Display::new();
     let summary = runtime.block_on(async {
@@ -73,6 +75,7 @@ struct Plan<'p> {
     archive: &'p ArchiveArgs,
     settings: Settings,
     maintainer: String,
+    rules: FailureRules,
     args: &'p RebuildArgs,
 }
 
@@ -120,6 +123,7 @@ impl Plan<'_> {
             },
             inputs: archive.inputs,
             archive: own,
+            rules: self.rules.clone(),
             nocheck,
             processors: processors(),
             task: &|order| tasks.task(order),
@@ -196,6 +200,19 @@ fn processors() -> u32 {
 
 fn machine() -> String {
     rustix::system::uname().machine().to_string_lossy().into_owned()
+}
+
+/// What logs tell of failures, by the farm's own rules first.
+fn failure_rules(farm: &FarmConfig) -> Result<FailureRules, Mistake> {
+    let read = |path: &PathBuf| {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Mistake(format!("failure-rules in [farm]: cannot read {name}: {error}")))?;
+        Ok((name, text))
+    };
+    let files: Vec<(String, String)> = farm.failure_rules.iter().map(read).collect::<Result<_, Mistake>>()?;
+    let texts = files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    FailureRules::with(texts).map_err(|error| Mistake(format!("failure-rules in [farm]: {error}")))
 }
 
 /// The machines of the farm that this host is: builds are started nowhere else yet.

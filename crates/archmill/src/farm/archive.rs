@@ -7,7 +7,7 @@ use archmill_plan::graph::{Component, Graph, InputSettings, Planned, Planner};
 use archmill_plan::scheduler::{Known, Standing};
 use archmill_plan::simulate::{MadeUp, MadeUpComponent};
 use archmill_plan::{JobId, JobKind};
-use archmill_solve::Sources;
+use archmill_solve::{PackageRef, Sources, Universe};
 
 use super::machines::architectures;
 use super::{ComponentConfig, FarmConfig, ModelConfig};
@@ -92,14 +92,34 @@ fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> anyhow::R
     };
     planner.solve(&Arch::ALL, &universe)?;
     planner.solve(native, &universe)?;
+    let tools = tools_ahead(&universe, native, &sources)?;
     drop(universe);
     for target in planner.targets().iter().filter(|target| **target != Arch::ALL && *target != native) {
         planner.solve(target, &indices::of_suite(&archive, target, &[])?.0)?;
     }
+    planner.want_twins(native, &tools);
     let Planned { graph, unresolvable, inputs, named } = planner.finish();
     let known = unresolvable.into_iter().map(|(job, why)| (job, Known::Unresolvable(why.into())));
     let inputs = JobInputs { hashes: inputs.into_iter().collect(), named: named.into_iter().collect() };
     Ok(Archive { graph, known: known.collect(), inputs })
+}
+
+/// Sources of tools that have twins, and of which this machine's packages are of another version than what is to be built: until
+/// the farm has built them for this machine, there is no twin of that version.
+fn tools_ahead(universe: &Universe, native: &Arch, sources: &Sources) -> anyhow::Result<Vec<String>> {
+    let mut tools = Vec::new();
+    for given in archmill_emulate::twins::builtin()?.iter().flat_map(|family| &family.twin) {
+        let name = given.twin.as_deref().unwrap_or(&given.package);
+        let Some((source, version)) = universe.candidate(name, native).map(PackageRef::source) else {
+            continue;
+        };
+        if sources.find(source).is_some_and(|planned| planned.version != version) {
+            tools.push(source.to_owned());
+        }
+    }
+    tools.sort_unstable();
+    tools.dedup();
+    Ok(tools)
 }
 
 fn component_of<'s>(

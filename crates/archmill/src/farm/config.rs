@@ -1,6 +1,7 @@
 //! The keys of `[farm]`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use archmill_plan::graph::Model;
@@ -45,6 +46,8 @@ pub(crate) struct FarmConfig {
     pub(crate) retry: DelayConfig,
     /// Quiet period after changes.
     pub(crate) settle: DelayConfig,
+    /// Files of rules for failures, before those that come with archmill.
+    pub(crate) failure_rules: Vec<PathBuf>,
     /// What is kept of builds.
     pub(crate) keep: KeepConfig,
     /// What modes cost over a native build.

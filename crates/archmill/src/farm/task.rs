@@ -17,6 +17,8 @@ use crate::units::duration;
 
 /// Patience stretches the limits of time by so much.
 const STRETCH: u32 = 3;
+/// And the limits of test runners by so much: what a package's own programs take longer under QEMU.
+const TESTS: u32 = 10;
 /// QEMUs that are tried where the usual one fails: the first that is not it.
 const OTHER_QEMUS: [&str; 2] = ["trixie", "bookworm"];
 
@@ -159,5 +161,7 @@ fn patient(config: &Config) -> anyhow::Result<Vec<OsString>> {
         stretched(config.limits.time.as_deref(), setup::TIME)?,
         "--max-silence".into(),
         stretched(config.limits.silence.as_deref(), setup::SILENCE)?,
+        "--patience".into(),
+        TESTS.to_string().into(),
     ])
 }

@@ -293,6 +293,7 @@ fn record_request(
         hooks: hooks.to_vec(),
         environment: Vec::new(),
         binnmu: request.binnmu.clone(),
+        patience: request.patience,
     }
 }
 

@@ -13,6 +13,7 @@ mod finish;
 mod import;
 mod interactive;
 mod kept;
+mod patience;
 mod pinned;
 mod plan;
 mod roots;

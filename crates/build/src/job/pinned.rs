@@ -59,6 +59,7 @@ impl Request {
             },
             extra_depends: archmill_deb::Relations::default(),
             binnmu: asked.binnmu.clone(),
+            patience: asked.patience,
         })
     }
 }

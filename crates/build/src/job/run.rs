@@ -16,6 +16,7 @@ use super::error::{During as _, JobError};
 use super::finish::{Finished, Progress};
 use super::interactive;
 use super::kept::Kept;
+use super::patience::{stretch_runners, variables};
 use super::plan::Plan;
 use super::roots::Root;
 use super::session::{Request, Session};
@@ -271,6 +272,9 @@ fn build_in(
     if let Some(binnmu) = &request.binnmu {
         add_entry(request, plan, binnmu, &folder, &sandbox)?;
     }
+    if let Some(factor) = request.patience {
+        stretch_runners(&sandbox, factor)?;
+    }
     run_hooks(&mut sandbox, plan, hooks, "pre-build", progress)?;
     let (command, exit) = dpkg(&mut sandbox, request, plan, &folder, progress)?;
     let finished = super::finish::finish(session, request, plan, &mut sandbox, &exit, progress);
@@ -350,7 +354,10 @@ fn command_input(request: &Request, plan: &Plan, folder: &Path) -> CommandInput 
         no_check: request.no_check,
         maintainer: None,
         gain_root: Some(GAIN_ROOT.into()),
-        environment: emulator_environment(plan),
+        environment: emulator_environment(plan)
+            .into_iter()
+            .chain(request.patience.into_iter().flat_map(variables))
+            .collect(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What all jobs of one run of archmill share.
 
 use std::fs;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,6 +95,8 @@ pub struct Request {
     pub extra_depends: archmill_deb::Relations,
     /// The rebuild without a change of source that it is to be.
     pub binnmu: Option<BinNmu>,
+    /// So many times as long as usual the package's tests may take, by the limits of their runners.
+    pub patience: Option<NonZeroU32>,
 }
 
 impl Request {

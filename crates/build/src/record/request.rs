@@ -1,6 +1,6 @@
 //! What was asked for.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,9 @@ pub struct Request {
     /// The rebuild without a change of source that it is, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binnmu: Option<BinNmu>,
+    /// So many times as long as usual the package's tests might take, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<NonZeroU32>,
 }
 
 /// A rebuild without a change of source (a binNMU): an entry on top of debian/changelog gives the packages another version. Its

@@ -47,6 +47,7 @@ fn record() -> BuildRecord {
             hooks: vec![],
             environment: vec![],
             binnmu: None,
+            patience: None,
         },
         inputs: Inputs {
             acceleration: None,

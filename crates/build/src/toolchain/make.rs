@@ -116,6 +116,7 @@ fn request(order: &Order, target: &Target, host: &'static Architecture) -> Resul
         limits: order.limits.clone(),
         extra_depends: extra,
         binnmu: None,
+        patience: None,
     })
 }
 

@@ -43,7 +43,7 @@ impl Driver<'_> {
     pub(super) fn ended(&mut self, id: BuildId, exit: Exit) {
         let Some(underway) = self.running.get(&id) else { return };
         let folder = build_folder(self.store.folder(), underway.row);
-        let verdict = judge(&folder, underway.build.rung, exit, underway.asked.is_some(), now());
+        let verdict = judge(&folder, underway.build.rung, exit, underway.asked.is_some(), &self.rules, now());
         let Some(archive) = self.archive.as_ref().filter(|_| matches!(verdict.end, End::Built { .. })) else {
             return self.conclude(id, verdict);
         };

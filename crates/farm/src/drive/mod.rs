@@ -25,6 +25,7 @@ use crate::jobs::{JobInputs, Jobs, OwnResults};
 use crate::known::Adopted;
 use crate::outlook::{Forecast, Outlook};
 use crate::results::Results;
+use crate::rules::FailureRules;
 use crate::verdict::Verdict;
 use crate::watch::Watch;
 use crate::{FarmError, build_folder, known};
@@ -72,6 +73,8 @@ pub struct Rebuild<'r> {
     pub inputs: JobInputs,
     /// Where results go, if builds are made against them.
     pub archive: Option<Publisher>,
+    /// What logs tell of failures.
+    pub rules: FailureRules,
     /// Source packages whose tests are left out.
     pub nocheck: FxHashSet<String>,
     /// Processors of this host.
@@ -142,12 +145,15 @@ struct Driver<'r> {
     scheduler: Scheduler,
     jobs: Jobs,
     archive: Option<Publisher>,
+    rules: FailureRules,
     /// Results that are being read.
     takes: JoinSet<(BuildId, Verdict, Result<Results, String>)>,
     /// Those that were, until the scheduler asks for them.
     results: FxHashMap<BuildId, Results>,
-    /// What went into the last build of each job.
+    /// What went into the last build of each job in this run.
     started: FxHashMap<JobId, String>,
+    /// What went into the last that succeeded.
+    succeeded: FxHashMap<JobId, String>,
     machines: usize,
     task: MakeTask<'r>,
     watch: &'r mut dyn Watch,
@@ -200,10 +206,20 @@ impl<'r> Driver<'r> {
         rebuild: Rebuild<'r>,
         watch: &'r mut dyn Watch,
     ) -> Result<(Self, Vec<known::Orphan>), FarmError> {
-        let Rebuild { store, suite, mut farm, inputs, mut archive, nocheck, processors, task, most_retries } =
-            rebuild;
+        let Rebuild {
+            store,
+            suite,
+            mut farm,
+            inputs,
+            mut archive,
+            rules,
+            nocheck,
+            processors,
+            task,
+            most_retries,
+        } = rebuild;
         let pool = archive.as_ref().map(Publisher::folder);
-        let orphans = known::take_in(store, suite, pool, now()).await?;
+        let orphans = known::take_in(store, suite, pool, &rules, now()).await?;
         let results = match &mut archive {
             Some(archive) => {
                 let published = store.published(suite).await?;
@@ -239,9 +255,11 @@ impl<'r> Driver<'r> {
             scheduler: Scheduler::new(farm),
             jobs,
             archive,
+            rules,
             takes: JoinSet::new(),
             results: FxHashMap::default(),
             started: FxHashMap::default(),
+            succeeded: FxHashMap::default(),
             machines,
             task,
             watch,
@@ -263,11 +281,12 @@ impl<'r> Driver<'r> {
         for row in &rows {
             let Some(job) = driver.jobs.job(row.id) else { continue };
             if let Some(inputs) = row.settled_inputs.as_ref().filter(|_| row.state == Code::Succeeded) {
-                driver.started.insert(job, inputs.clone());
+                driver.succeeded.insert(job, inputs.clone());
             }
             let state = driver.scheduler.state(job);
             if state.code() != row.state {
-                driver.write(&mut change, now(), job, state).await?;
+                let state = state.clone();
+                driver.write(&mut change, now(), job, &state).await?;
             }
             if let Some(why) = &row.held {
                 driver.queue.push_back((Event::Hold(job, why.as_str().into()), With::Nothing));

@@ -58,7 +58,7 @@ impl Driver<'_> {
     }
 
     pub(super) async fn write(
-        &self,
+        &mut self,
         change: &mut Change<'_>,
         now: Moment,
         job: JobId,
@@ -72,8 +72,11 @@ impl Driver<'_> {
             _ => None,
         };
         let is_settled = matches!(state.code(), Code::Succeeded | Code::Failed | Code::Unresolvable);
-        let now_in = || self.jobs.inputs(self.scheduler.graph(), job);
-        let settled = self.started.get(&job).cloned().or_else(now_in).filter(|_| is_settled);
+        let last = self.started.get(&job).or_else(|| self.succeeded.get(&job)).cloned();
+        let settled = last.or_else(|| self.jobs.inputs(self.scheduler.graph(), job)).filter(|_| is_settled);
+        if *state == State::Succeeded {
+            self.succeeded.extend(settled.clone().map(|inputs| (job, inputs)));
+        }
         change.moved(package, state.code(), &reason, class, settled.as_deref(), now).await?;
         if is_settled {
             change.start_over(package).await?;
@@ -98,7 +101,7 @@ impl Driver<'_> {
         }
         let Some(package) = self.jobs.row(job) else { return Ok(None) };
         let is_published = self.jobs.fingerprint(job).is_some();
-        let is_same = is_published && inputs.is_some() && self.started.get(&job) == inputs.as_ref();
+        let is_same = is_published && inputs.is_some() && self.succeeded.get(&job) == inputs.as_ref();
         let number = match self.jobs.next_version(self.scheduler.graph(), job) {
             NextVersion::OfSource if !is_same => None,
             NextVersion::Numbered(number) if !is_same => Some(number),

@@ -8,7 +8,9 @@ use archmill_build::classify::{Class, Limit, Phase};
 use archmill_build::record::{Artifact, BuildRecord, Outcome, parse};
 use archmill_deb::Arch;
 use archmill_engine::Task;
-use archmill_farm::{FarmError, Forecast, JobInputs, Order, Rebuild, Stop, Summary, Watch, drive};
+use archmill_farm::{
+    FailureRules, FarmError, Forecast, JobInputs, Order, Rebuild, Stop, Summary, Watch, drive,
+};
 use archmill_plan::graph::{Adjacency, Graph, Parts};
 use archmill_plan::ladder::Mode;
 use archmill_plan::predict::{Predictor, Traits};
@@ -125,6 +127,7 @@ impl Made {
             farm,
             inputs,
             archive: self.archive(),
+            rules: FailureRules::builtin().unwrap(),
             nocheck: FxHashSet::default(),
             processors: 3,
             task: &task,

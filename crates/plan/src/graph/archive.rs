@@ -240,20 +240,27 @@ impl<'s> Planner<'s> {
         Ok(())
     }
 
-    /// Lets builds for other architectures wait for the twins of their tools: what `native` has of the sources in `tools`, and
-    /// its base set, where most tools are. To be called when everything is solved; means nothing against upstream, whose
-    /// tools are there.
-    pub fn want_twins(&mut self, native: &Arch, tools: &[&str]) {
+    /// Lets builds for other architectures wait for the twins of their tools: for what `native` has of the sources in `tools`,
+    /// where their roots have something of these. To be called when everything is solved, with tools of which the seed has no twin of the
+    /// version that is built; means nothing against upstream, whose tools are there.
+    pub fn want_twins(&mut self, native: &Arch, tools: &[String]) {
         let Some(twins) = self.targets.iter().find(|target| target.arch == *native) else { return };
-        if self.model == Model::AgainstUpstream {
+        if self.model == Model::AgainstUpstream || tools.is_empty() {
             return;
         }
-        let foreign = self.targets.iter().filter(|target| target.arch != *native && target.arch != Arch::ALL);
-        for job in foreign.flat_map(|target| target.jobs.clone()) {
-            let needed = self.needs[job].iter().map(|on| &self.jobs[on.index()]);
-            let named = needed.filter(|on| tools.contains(&&*on.source));
-            let twins_of_tools = named.filter_map(|tool| twins.by_source.get(&*tool.source).copied());
-            self.wants[job].extend(twins_of_tools.chain([twins.base]));
+        for target in self.targets.iter().filter(|target| target.arch != *native && target.arch != Arch::ALL)
+        {
+            for job in target.jobs.clone() {
+                let in_base =
+                    self.needs[job].contains(&target.base).then(|| &self.needs[target.base.index()]);
+                let needed = self.needs[job].iter().chain(in_base.into_iter().flatten());
+                let tools = needed
+                    .map(|on| &*self.jobs[on.index()].source)
+                    .filter(|source| tools.iter().any(|tool| tool == source));
+                let wanted: Vec<JobId> =
+                    tools.filter_map(|tool| twins.by_source.get(tool).copied()).collect();
+                self.wants[job].extend(wanted);
+            }
         }
     }
 
