@@ -103,34 +103,74 @@ fn dpkg_finds_nothing_wrong_with_a_root() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "checked\n");
 }
 
+/// A source tree that debhelper builds, with these files.
+fn tree(folder: &Path, name: &str, needs: &str, files: &[(&str, &str)]) {
+    let write = |file: &str, text: &str| {
+        let path = folder.join(name).join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let changelog = format!(
+        "{name} (1.0) unstable; urgency=medium\n\n  * Test.\n\n -- A B <a@b.example>  Mon, 23 Nov 2026 10:00:00 +0000\n"
+    );
+    write("debian/changelog", &changelog);
+    let control = format!(
+        "Source: {name}\nMaintainer: A B <a@b.example>\nBuild-Depends: {needs}\nStandards-Version: 4.7.0\n\n\
+         Package: {name}\nArchitecture: any\nDescription: a test\n Made by a test.\n"
+    );
+    write("debian/control", &control);
+    write("debian/source/format", "3.0 (native)\n");
+    for (file, text) in files {
+        write(file, text);
+    }
+    let rules = folder.join(name).join("debian/rules");
+    std::fs::set_permissions(rules, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn patience_gives_tests_of_meson_and_ctest_more_time() {
+    if !network("patience_gives_tests_of_meson_and_ctest_more_time") {
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let rules = "#!/usr/bin/make -f\n%:\n\tdh $@\noverride_dh_auto_configure override_dh_auto_build override_dh_auto_install:\n\
+                 override_dh_auto_test:\n\
+                 \tmeson setup m\n\tmeson test -C m && echo meson: passed || echo meson: failed\n\
+                 \tcmake -B c && $(MAKE) -C c\n\t$(MAKE) -C c test && echo ctest: passed || echo ctest: failed\n";
+    let cmake = "cmake_minimum_required(VERSION 3.10)\nproject(slow C)\nenable_testing()\nadd_executable(slow slow.c)\n\
+                 add_test(NAME slow COMMAND slow)\nset_tests_properties(slow PROPERTIES TIMEOUT 1)\n";
+    let files = [
+        ("debian/rules", rules),
+        ("meson.build", "project('slow', 'c')\ntest('slow', executable('slow', 'slow.c'), timeout: 1)\n"),
+        ("CMakeLists.txt", cmake),
+        ("slow.c", "#include <unistd.h>\nint main(void) { sleep(3); return 0; }\n"),
+    ];
+    tree(tmp.path(), "slow", "debhelper-compat (= 13), meson, cmake", &files);
+    for (more, outcome) in [(&[][..], "failed"), (&["--patience", "20"][..], "passed")] {
+        let words = [&["build", "./slow", "--arch", "amd64", "--quiet", "--out", outcome], more].concat();
+        let (output, _) = archmill_in_step(&words, "trixie", &[], tmp.path());
+        assert!(output.status.success(), "{}", said(&output));
+        let log = std::fs::read_to_string(tmp.path().join(outcome).join("slow_1.0_amd64.build")).unwrap();
+        let has = |runner: &str| log.lines().any(|line| line == format!("{runner}: {outcome}"));
+        assert!(has("meson") && has("ctest"), "{outcome}: {log}");
+    }
+    assert_eq!(record(&tmp.path().join("passed"))["request"]["patience"], 20);
+}
+
 #[test]
 fn a_failed_build_can_be_entered_where_it_failed() {
     if !network("a_failed_build_can_be_entered_where_it_failed") {
         return;
     }
     let tmp = tempfile::tempdir().unwrap();
-    let tree = tmp.path().join("broken");
-    let write = |name: &str, text: &str| {
-        let path = tree.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    write(
-        "debian/changelog",
-        "broken (1.0) unstable; urgency=medium\n\n  * Test.\n\n -- A B <a@b.example>  Mon, 23 Nov 2026 10:00:00 +0000\n",
-    );
-    write(
-        "debian/control",
-        "Source: broken\nMaintainer: A B <a@b.example>\nBuild-Depends: debhelper-compat (= 13)\nStandards-Version: 4.7.0\n\n\
-         Package: broken\nArchitecture: any\nDescription: broken\n Broken.\n",
-    );
-    let rules = write("debian/rules", "#!/usr/bin/make -f\n%:\n\tdh $@\n");
-    std::fs::set_permissions(rules, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    write("debian/source/format", "3.0 (native)\n");
-    write("Makefile", "all:\n\t$(MAKE) -C sub\n");
-    write("sub/Makefile", "all: x.o\nx.o: x.c\n\tcc -c x.c\n");
-    write("sub/x.c", "int f( {\n");
+    let files = [
+        ("debian/rules", "#!/usr/bin/make -f\n%:\n\tdh $@\n"),
+        ("Makefile", "all:\n\t$(MAKE) -C sub\n"),
+        ("sub/Makefile", "all: x.o\nx.o: x.c\n\tcc -c x.c\n"),
+        ("sub/x.c", "int f( {\n"),
+    ];
+    tree(tmp.path(), "broken", "debhelper-compat (= 13)", &files);
     let arguments = ["build", "./broken", "--arch", "amd64", "--quiet", "--out", "result"];
     let (failed, _) = archmill_in_step(&arguments, "trixie", &[], tmp.path());
     assert_eq!(failed.status.code(), Some(6), "{}", said(&failed));
