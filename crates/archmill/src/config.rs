@@ -160,9 +160,11 @@ mod tests {
 
     #[test]
     fn the_examples_are_read() {
-        for example in
-            [include_str!("../../../examples/farm.toml"), include_str!("../../../examples/apertis.toml")]
-        {
+        for example in [
+            include_str!("../../../examples/farm.toml"),
+            include_str!("../../../examples/apertis.toml"),
+            include_str!("../../../examples/trixie-60.toml"),
+        ] {
             let farm = parse(example).unwrap().farm.unwrap();
             assert!(!farm.component.is_empty() && !farm.machines.is_empty());
             farm.settings().unwrap();

@@ -158,7 +158,8 @@ fn a_package_says_nothing_of_others_nor_of_where_it_is() {
     }
     let path = deb(written.folder.path(), plain);
     let error =
-        Publisher::take(&written.archive(), Unit { source: "../x", ..UNIT }, &[path.clone()]).unwrap_err();
+        Publisher::take(&written.archive(), Unit { source: "../x", ..UNIT }, std::slice::from_ref(&path))
+            .unwrap_err();
     assert!(error.to_string().contains("no name of a source"), "{error}");
     assert!(!written.archive().join("pool").exists(), "nothing of that is in the pool");
     Publisher::take(&written.archive(), UNIT, &[path]).unwrap();
