@@ -38,6 +38,10 @@ pub struct Given {
     pub except_for_32_bits: Vec<String>,
     /// Only where pointers have the size of this machine's.
     pub same_word_size: bool,
+    /// For programs that the other rule for the package leaves out; both are used.
+    pub beside: bool,
+    /// Only for targets of so many bits.
+    pub target_bits: Option<u8>,
     /// The twin is of another source and names that of the package in Built-Using.
     pub cross: bool,
     /// Packages of the root that depend on a name that begins like this need a twin too.

@@ -138,7 +138,8 @@ pub fn plan(
     {
         for package in installed.iter().filter(|package| package.of_target) {
             let Some(words) = words.matching(&given.package, &package.name) else { continue };
-            if given.programs.is_empty() || !seen.insert(package.name.clone()) {
+            let is_meant = given.target_bits.is_none_or(|bits| bits == arch.bits);
+            if !is_meant || given.programs.is_empty() || !seen.insert((package.name.clone(), given.beside)) {
                 continue;
             }
             let fits = |planner: &Planner<'_>| !given.same_word_size || planner.host.bits == arch.bits;

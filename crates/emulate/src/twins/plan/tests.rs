@@ -216,6 +216,37 @@ fn a_program_may_have_a_twin_on_64_bits_alone() {
 }
 
 #[test]
+fn a_program_that_one_rule_leaves_out_may_have_a_twin_of_another_machine() {
+    let family = "family = \"test\"\n[[twin]]\npackage = \"tools\"\nprograms = [\"usr/bin/*\"]\nexcept_for_32_bits = [\"usr/bin/as\"]\n\
+                  [[twin]]\npackage = \"tools\"\nprograms = [\"usr/bin/as\"]\ntarget_bits = 32\nsame_word_size = true\nbeside = true\n";
+    let families = [parse("test.toml", family).unwrap()];
+    let root = [installed("tools", "1", "tools", "1", "")];
+    let large = Made(vec![offer("tools", "1", "tools", "1", "")]);
+    let small = |version| {
+        Made(vec![Offer { arch: "i386".to_owned(), ..offer("tools", version, "tools", version, "") }])
+    };
+    let planned = |target: &str, small: &Made| {
+        let hosts: [(_, &dyn Offers); 2] = [(find("amd64").unwrap(), &large), (find("i386").unwrap(), small)];
+        plan(find(target).unwrap(), &hosts, &root, &families)
+    };
+    let of = |plan: &AccelerationPlan| -> Vec<(String, String, Vec<String>)> {
+        let twin = |twin: &Twin| (twin.offer.arch.clone(), twin.programs.join(" "), twin.except.clone());
+        plan.twins.iter().map(twin).collect()
+    };
+    let is = |arch: &str, programs: &str, except: &[&str]| {
+        let except = except.iter().map(|&path| path.to_owned()).collect();
+        (arch.to_owned(), programs.to_owned(), except)
+    };
+    assert_eq!(of(&planned("arm64", &small("1"))), [is("amd64", "usr/bin/*", &[])]);
+    let both = [is("i386", "usr/bin/as", &[]), is("amd64", "usr/bin/*", &["usr/bin/as"])];
+    assert_eq!(of(&planned("armhf", &small("1"))), both);
+    // Where there is none of that version, the program is emulated.
+    let alone = planned("armhf", &small("2"));
+    assert_eq!(of(&alone), both[1..]);
+    assert_eq!(alone.refused.len(), 1);
+}
+
+#[test]
 fn a_later_rule_for_a_package_wins() {
     let root = [installed("make", "4", "make-dfsg", "4", "")];
     let offers = || vec![offer("make", "4", "make-dfsg", "4", "")];
