@@ -247,6 +247,7 @@ mod tests {
                 advice: None,
                 wall: None,
                 cpu: None,
+                build_cpu: None,
                 peak_memory_bytes: None,
             }),
         };

@@ -131,6 +131,12 @@ impl Jobs {
         self.results.as_ref()?.fingerprints.get(&job).map(String::as_str)
     }
 
+    /// Every version that the archive ever had of a job.
+    pub(crate) fn versions(&self, job: JobId) -> Vec<String> {
+        let versions = self.results.as_ref().and_then(|results| results.versions.get(&job));
+        versions.cloned().unwrap_or_default()
+    }
+
     /// The archive has something else of a job now.
     pub(crate) fn published(&mut self, job: JobId, version: &str, fingerprint: &str) {
         if let Some(results) = &mut self.results {

@@ -12,7 +12,7 @@ use archmill_store::{BuildEnd, BuildId, BuildRow, EndKind, PackageId, PackageRow
 use rustc_hash::FxHashMap;
 
 use crate::jobs::Jobs;
-use crate::results::{Place, Results, Taking, take};
+use crate::results::{Place, Results, Taking, Trouble, take};
 use crate::rules::FailureRules;
 use crate::verdict::{TRANSIENT, judge, keep};
 use crate::{FarmError, build_folder};
@@ -46,10 +46,7 @@ pub(crate) async fn take_in(
         if let Some(archive) = archive.filter(|_| end.kind == EndKind::Built) {
             match publish(store, suite, archive, &row, folder).await? {
                 Ok(made) => publication = made,
-                Err(error) => {
-                    let why = format!("its results cannot be taken into the archive: {error}");
-                    end = keep(&End::Transient(why.into()), now);
-                }
+                Err(trouble) => end = keep(&trouble.end(), now),
             }
         }
         if end.kind == EndKind::Transient && end.wall.is_none() {
@@ -69,7 +66,7 @@ async fn publish(
     archive: &Path,
     row: &BuildRow,
     folder: PathBuf,
-) -> Result<Result<Option<Publication>, String>, FarmError> {
+) -> Result<Result<Option<Publication>, Trouble>, FarmError> {
     let packages = store.packages(None).await?;
     let Some(package) = packages.into_iter().find(|package| package.id == row.new.package) else {
         return Ok(Ok(None));
@@ -78,7 +75,9 @@ async fn publish(
         return Ok(Ok(None));
     }
     let published = store.published(suite).await?;
-    let before = published.into_iter().rfind(|known| known.publication.package == package.id);
+    let own =
+        published.into_iter().map(|known| known.publication).filter(|known| known.package == package.id);
+    let own: Vec<Publication> = own.collect();
     let taking = Taking {
         build: folder,
         archive: archive.to_owned(),
@@ -88,7 +87,8 @@ async fn publish(
             source: package.planned.source,
         },
         version: row.new.version.clone(),
-        before: before.map(|known| known.publication.fingerprint),
+        before: own.last().map(|known| known.fingerprint.clone()),
+        versions: own.into_iter().map(|known| known.version).collect(),
     };
     Ok(take(&taking).map(|Results { version, fingerprint, stanzas }| {
         let stanzas = stanzas?;

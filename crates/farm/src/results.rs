@@ -9,7 +9,9 @@ use archmill_deb::deb::{DebError, DebReader};
 use archmill_deb::members::{Bounds, Member};
 use archmill_plan::JobId;
 use archmill_plan::graph::Graph;
+use archmill_plan::ladder::Advice;
 use archmill_plan::rebuild::{DebContents, Fingerprint, without_binnmu};
+use archmill_plan::scheduler::{End, Failure};
 use sha2::{Digest as _, Sha256};
 
 use crate::RESULTS;
@@ -38,6 +40,37 @@ pub(crate) struct Taking {
     pub(crate) version: String,
     /// Fingerprint of what the archive has of it.
     pub(crate) before: Option<String>,
+    /// Versions that the archive ever had of it.
+    pub(crate) versions: Vec<String>,
+}
+
+/// Why results do not get into the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// They cannot be read, or not written there.
+    Host(String),
+    /// That version was published, with other contents.
+    Published(String),
+}
+
+impl Trouble {
+    /// What that means for the build.
+    pub(crate) fn end(self) -> End {
+        match self {
+            Self::Host(why) => {
+                End::Transient(format!("its results cannot be taken into the archive: {why}").into())
+            }
+            Self::Published(why) => {
+                End::Failed(Failure { class: "published".into(), why: why.into() }, Advice::Stop)
+            }
+        }
+    }
+}
+
+impl From<String> for Trouble {
+    fn from(why: String) -> Self {
+        Self::Host(why)
+    }
 }
 
 /// Where the packages of a source for a target are in the archive.
@@ -65,7 +98,7 @@ impl Place {
 }
 
 /// Reads the packages of a build, and puts them into the pool unless the archive has the same.
-pub(crate) fn take(taking: &Taking) -> Result<Results, String> {
+pub(crate) fn take(taking: &Taking) -> Result<Results, Trouble> {
     let folder = taking.build.join(RESULTS);
     let record = record::read(&folder.join("build-record.json")).map_err(|error| error.to_string())?;
     let packages: Vec<PathBuf> = record
@@ -84,6 +117,11 @@ pub(crate) fn take(taking: &Taking) -> Result<Results, String> {
     let fingerprint = Fingerprint::of(&contents).to_string();
     let stanzas = if taking.before.as_ref() == Some(&fingerprint) {
         None
+    } else if taking.versions.contains(&version) {
+        let source = &taking.place.source;
+        return Err(Trouble::Published(format!(
+            "{source} {version} was published before and had other contents, so this cannot be published under that version"
+        )));
     } else {
         let taken = Publisher::take(&taking.archive, taking.place.unit(), &packages);
         Some(taken.map_err(|error| error.to_string())?)
@@ -164,7 +202,77 @@ fn digest(member: &mut Member<'_>) -> Result<(String, String), DebError> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    /// A build that made one package with this in it.
+    fn built(folder: &Path, content: &str, version: &str) {
+        let tar = |name: &str, content: &str| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            let mut builder = tar::Builder::new(Vec::new());
+            builder.append_data(&mut header, name, content.as_bytes()).unwrap();
+            builder.into_inner().unwrap()
+        };
+        let control = format!(
+            "Package: p\nVersion: {version}\nArchitecture: arm64\nMaintainer: A <a@b>\nDescription: x\n"
+        );
+        let members = [
+            ("debian-binary", b"2.0\n".to_vec()),
+            ("control.tar", tar("./control", &control)),
+            ("data.tar", tar("./usr/file", content)),
+        ];
+        let mut deb = b"!<arch>\n".to_vec();
+        for (name, content) in members {
+            let header = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len());
+            deb.extend(header.into_bytes());
+            deb.extend(&content);
+        }
+        let out = folder.join(RESULTS);
+        std::fs::create_dir_all(&out).unwrap();
+        std::fs::write(out.join("p_arm64.deb"), deb).unwrap();
+        let record = r#"{
+            "format_version": 1, "archmill_version": "0", "started": "2026-11-01T00:00:00Z", "finished": "2026-11-01T00:00:01Z",
+            "request": {"source": "p", "suite": "s", "arch": "arm64", "mode": "emulated", "build_type": "any", "jobs": 1},
+            "inputs": {"host": {"kernel": "", "arch": "", "cpu_model": "", "processors": 1, "accounting": ""}},
+            "outcome": {"status": "successful"}, "artifacts": [{"name": "p_arm64.deb", "size_bytes": 1, "sha256": "HASH"}]
+        }"#;
+        std::fs::write(out.join("build-record.json"), record.replace("HASH", &"0".repeat(64))).unwrap();
+    }
+
+    #[test]
+    fn the_same_is_not_published_again_and_a_version_never_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = |content: &str, version: &str, before: Option<&str>, versions: &[&str]| {
+            built(folder.path(), content, version);
+            take(&Taking {
+                build: folder.path().to_owned(),
+                archive: folder.path().join("archive"),
+                place: Place {
+                    component: "main".to_owned(),
+                    target: "arm64".to_owned(),
+                    source: "p".to_owned(),
+                },
+                version: "1-1".to_owned(),
+                before: before.map(str::to_owned),
+                versions: versions.iter().map(|&version| version.to_owned()).collect(),
+            })
+        };
+        let first = taken("one", "1-1", None, &[]).unwrap();
+        assert_eq!(first.version, "1-1");
+        assert!(first.stanzas.unwrap().contains("Filename: pool/main/p/p/p_arm64.deb"));
+        let known = Some(first.fingerprint.as_str());
+        let again = taken("one", "1-1+b1", known, &["1-1"]).unwrap();
+        assert_eq!((again.stanzas, again.fingerprint.as_str()), (None, first.fingerprint.as_str()));
+        let other = taken("two", "1-1+b1", known, &["1-1"]).unwrap();
+        assert_eq!((other.version.as_str(), other.stanzas.is_some()), ("1-1+b1", true));
+        let trouble = taken("three", "1-1", known, &["1-1", "1-1+b1"]).unwrap_err();
+        let End::Failed(failure, Advice::Stop) = trouble.end() else { panic!() };
+        assert_eq!(&*failure.class, "published");
+        assert!(failure.why.contains("p 1-1 was published before"), "{}", failure.why);
+    }
 
     #[test]
     fn the_version_of_a_build_is_that_of_the_source_with_the_highest_number_of_a_rebuild() {

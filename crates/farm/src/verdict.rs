@@ -44,9 +44,12 @@ pub fn judge(
     let Some(record) = record else { return without_record(folder, exit, asked, now) };
     let tail = log_of(folder).map(|log| tail(&log)).unwrap_or_default();
     let wall = record.finished.duration_since(record.started).try_into().unwrap_or(Duration::ZERO);
-    let cpu = Duration::from_millis(
-        record.phases.iter().map(|phase| phase.cpu_user_ms + phase.cpu_system_ms).sum::<u64>(),
-    );
+    let cpu_of = |counts: &dyn Fn(Phase) -> bool| {
+        let phases = record.phases.iter().filter(|phase| counts(phase.phase));
+        Duration::from_millis(phases.map(|phase| phase.cpu_user_ms + phase.cpu_system_ms).sum::<u64>())
+    };
+    let cpu = cpu_of(&|_| true);
+    let build_cpu = cpu_of(&|phase| phase == Phase::Build);
     let end = match end_of(&record, rung, &tail, wall.max(cpu), rules) {
         End::Transient(_) if asked && record.outcome.class == Some(Class::Cancelled) => End::Cancelled,
         end => end,
@@ -54,6 +57,7 @@ pub fn judge(
     let mut kept = keep(&end, now);
     kept.wall = Some(wall);
     kept.cpu = Some(cpu);
+    kept.build_cpu = Some(build_cpu).filter(|time| !time.is_zero());
     kept.peak_memory_bytes = Some(record.resources.peak_memory_bytes);
     Verdict { end, kept }
 }
@@ -93,6 +97,7 @@ pub(crate) fn keep(end: &End, now: Moment) -> BuildEnd {
         advice,
         wall: None,
         cpu: None,
+        build_cpu: None,
         peak_memory_bytes: None,
     }
 }

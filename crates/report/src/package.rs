@@ -60,6 +60,9 @@ pub struct Built {
     pub wall_ms: Option<u64>,
     /// CPU time of all of it.
     pub cpu_ms: Option<u64>,
+    /// CPU time of dpkg-buildpackage alone.
+    #[serde(default)]
+    pub build_cpu_ms: Option<u64>,
     /// Most memory at one time.
     pub peak_memory_bytes: Option<u64>,
 }
@@ -163,6 +166,7 @@ fn built(row: &BuildRow) -> Option<Built> {
         message: end.message.clone(),
         wall_ms: millis(end.wall),
         cpu_ms: millis(end.cpu),
+        build_cpu_ms: millis(end.build_cpu),
         peak_memory_bytes: end.peak_memory_bytes,
     })
 }
@@ -186,7 +190,7 @@ impl Baselines {
             .filter_map(|package| {
                 let build = package.success().filter(|build| build.mode.mode == Mode::Native)?;
                 let key = (package.suite.clone(), package.source.clone(), build.version.clone());
-                Some((key, build.cpu_ms?))
+                Some((key, build.build_cpu_ms?))
             })
             .collect();
         Self { elsewhere, amd64 }
@@ -211,14 +215,14 @@ impl Baselines {
             let of = |version: Option<&str>| times.iter().find(|time| time.version.as_deref() == version);
             of(Some(&build.version)).or_else(|| of(None))
         });
-        let elsewhere = time.and_then(|time| match (build.cpu_ms, time.cpu, build.wall_ms) {
+        let elsewhere = time.and_then(|time| match (build.build_cpu_ms, time.cpu, build.wall_ms) {
             (Some(own), Some(native), _) => Some((Baseline::NativeCpu, own, millis(native))),
             (_, _, Some(own)) => Some((Baseline::NativeWall, own, millis(time.wall))),
             _ => None,
         });
         elsewhere.or_else(|| {
             let key = (package.suite.clone(), package.source.clone(), build.version.clone());
-            Some((Baseline::Amd64Cpu, build.cpu_ms?, *self.amd64.get(&key)?))
+            Some((Baseline::Amd64Cpu, build.build_cpu_ms?, *self.amd64.get(&key)?))
         })
     }
 }

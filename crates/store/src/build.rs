@@ -74,6 +74,8 @@ pub struct BuildEnd {
     pub wall: Option<Duration>,
     /// CPU time of all of it.
     pub cpu: Option<Duration>,
+    /// CPU time of dpkg-buildpackage alone.
+    pub build_cpu: Option<Duration>,
     /// Most memory at one time.
     pub peak_memory_bytes: Option<u64>,
 }
@@ -125,6 +127,7 @@ struct Raw {
     advice: Option<String>,
     wall_ms: Option<i64>,
     cpu_ms: Option<i64>,
+    build_cpu_ms: Option<i64>,
     peak_memory_bytes: Option<i64>,
 }
 
@@ -156,6 +159,7 @@ impl TryFrom<Raw> for BuildRow {
             advice,
             wall: time(raw.wall_ms),
             cpu: time(raw.cpu_ms),
+            build_cpu: time(raw.build_cpu_ms),
             peak_memory_bytes: raw.peak_memory_bytes.map(from_sql),
         });
         let new = NewBuild {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Driver, Order, Start, Underway, With, now};
 use crate::build_folder;
-use crate::results::{Place, Results, Taking, take};
+use crate::results::{Place, Results, Taking, Trouble, take};
 use crate::verdict::{TRANSIENT, Verdict, judge, keep};
 
 impl Driver<'_> {
@@ -54,20 +54,20 @@ impl Driver<'_> {
             place: Place::of(graph, underway.job),
             version: graph.job(underway.job).version.to_string(),
             before: self.jobs.fingerprint(underway.job).map(str::to_owned),
+            versions: self.jobs.versions(underway.job),
         };
         self.takes.spawn_blocking(move || (id, verdict, take(&taking)));
     }
 
     /// What a build made was read, or cannot be.
-    pub(super) fn taken(&mut self, id: BuildId, verdict: Verdict, results: Result<Results, String>) {
+    pub(super) fn taken(&mut self, id: BuildId, verdict: Verdict, results: Result<Results, Trouble>) {
         match results {
             Ok(results) => {
                 self.results.insert(id, results);
                 self.conclude(id, verdict);
             }
-            Err(error) => {
-                let end =
-                    End::Transient(format!("its results cannot be taken into the archive: {error}").into());
+            Err(trouble) => {
+                let end = trouble.end();
                 let kept = BuildEnd { at: verdict.kept.at, ..keep(&end, now()) };
                 self.conclude(id, Verdict { end, kept });
             }

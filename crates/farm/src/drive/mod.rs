@@ -24,7 +24,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use crate::jobs::{JobInputs, Jobs, OwnResults};
 use crate::known::Adopted;
 use crate::outlook::{Forecast, Outlook};
-use crate::results::Results;
+use crate::results::{Results, Trouble};
 use crate::rules::FailureRules;
 use crate::verdict::Verdict;
 use crate::watch::Watch;
@@ -147,7 +147,7 @@ struct Driver<'r> {
     archive: Option<Publisher>,
     rules: FailureRules,
     /// Results that are being read.
-    takes: JoinSet<(BuildId, Verdict, Result<Results, String>)>,
+    takes: JoinSet<(BuildId, Verdict, Result<Results, Trouble>)>,
     /// Those that were, until the scheduler asks for them.
     results: FxHashMap<BuildId, Results>,
     /// What went into the last build of each job in this run.

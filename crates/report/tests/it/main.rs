@@ -86,6 +86,7 @@ impl Made {
                 advice: None,
                 wall: Some(time),
                 cpu: Some(time),
+                build_cpu: Some(time),
                 peak_memory_bytes: Some(1 << 20),
             }),
         });
