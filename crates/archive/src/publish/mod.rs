@@ -210,7 +210,8 @@ impl Publisher {
         fs::create_dir_all(&folder)?;
         let by_hash = folder.join(&sha256);
         write_atomically(&by_hash, content)?;
-        write_atomically(&path, content)?;
+        // One file under two names: an archive's indices are large, and written after each build.
+        pool::put(&by_hash, &path).map_err(io::Error::other)?;
         self.listed.insert(name.to_owned(), (content.len() as u64, sha256));
         // Plain and packed ones are in one folder.
         let generations = self.generations.entry(path).or_default();
