@@ -25,8 +25,6 @@ use crate::index::write_atomically;
 
 /// So many versions of each index are left for those who are reading.
 const GENERATIONS: usize = 8;
-/// Name of the public key in the archive's folder.
-const KEY: &str = "key.asc";
 
 /// What the Release file says of the suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +75,9 @@ pub struct Publisher {
 }
 
 impl Publisher {
+    /// Name of the public key in the archive's folder.
+    pub const KEY: &'static str = "key.asc";
+
     /// An archive without packages yet, in a folder.
     pub fn open(
         folder: &Path,
@@ -86,7 +87,7 @@ impl Publisher {
         components: &[String],
     ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        write_atomically(&folder.join(KEY), key.public()?.as_bytes())?;
+        write_atomically(&folder.join(Self::KEY), key.public()?.as_bytes())?;
         let pairs = components
             .iter()
             .flat_map(|component| architectures.iter().map(|arch| (component.clone(), arch.clone())));
@@ -112,7 +113,7 @@ impl Publisher {
 
     /// Its public key.
     pub fn key(&self) -> PathBuf {
-        self.folder.join(KEY)
+        self.folder.join(Self::KEY)
     }
 
     /// Puts package files into the pool and gives their stanzas. They are in no index until [`put`](Self::put) is told of

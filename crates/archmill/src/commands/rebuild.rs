@@ -64,7 +64,12 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
     });
     display.finish();
     let summary = summary?;
-    runtime.block_on(tell(&store, &summary))
+    let code = runtime.block_on(tell(&store, &summary))?;
+    if farm.model == ModelConfig::SelfHosted {
+        let suite = farm.suite.as_ref().unwrap_or(&archive_args.suite);
+        answer!("the farm's archive: {}", own::line_for_apt(&folder, &farm, suite));
+    }
+    Ok(code)
 }
 
 /// What rebuilds are made of.

@@ -11,6 +11,8 @@ use super::FarmConfig;
 use super::machines::architectures;
 use crate::setup::Mistake;
 
+/// In the farm's folder.
+const ARCHIVE: &str = "archive";
 /// Whose packages are taken in any case, as those of a project of its own in OBS.
 const PRIORITY: i32 = 990;
 
@@ -42,7 +44,7 @@ pub(crate) async fn open(
     arches.sort_unstable();
     arches.dedup();
     let key = SigningKey::open_or_make(&folder.join("archive-key.asc"), &format!("{origin} archive"))?;
-    let place = folder.join("archive");
+    let place = folder.join(ARCHIVE);
     let failed = || format!("cannot write the archive in {}", place.display());
     let names = SuiteNames { origin, suite: suite.to_owned() };
     let mut archive = Publisher::open(&place, key, names, arches, &components).with_context(failed)?;
@@ -67,15 +69,21 @@ fn check_component(name: &str) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// The archive, in a line as of sources.list(5).
+/// The archive, in a line as of sources.list(5): for builds, which prefer it to all others.
 pub(crate) fn line(archive: &Publisher, farm: &FarmConfig, suite: &str) -> String {
+    line_of(archive.folder(), &format!(" priority={PRIORITY}"), farm, suite)
+}
+
+/// The same for anybody else, by the farm's folder.
+pub(crate) fn line_for_apt(folder: &Path, farm: &FarmConfig, suite: &str) -> String {
+    line_of(&folder.join(ARCHIVE), "", farm, suite)
+}
+
+fn line_of(archive: &Path, more: &str, farm: &FarmConfig, suite: &str) -> String {
     let components: Vec<&str> = farm.component.iter().map(|component| component.name.as_str()).collect();
-    format!(
-        "deb [signed-by={} priority={PRIORITY}] file:{} {suite} {}",
-        archive.key().display(),
-        archive.folder().display(),
-        components.join(" ")
-    )
+    let key = archive.join(Publisher::KEY);
+    let (archive, components) = (archive.display(), components.join(" "));
+    format!("deb [signed-by={}{more}] file:{archive} {suite} {components}", key.display())
 }
 
 /// Who signs changelog entries of packages that are built again without a change of source.

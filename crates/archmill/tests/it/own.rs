@@ -126,16 +126,16 @@ fn a_farm_builds_against_its_own_results_and_again_only_what_they_change() {
     rebuild_tells(&farm, "; 0 builds in this run");
 
     // Who trusts the farm's key can use the archive as any other.
+    let told = String::from_utf8_lossy(&rebuild(&farm).stdout).into_owned();
+    let line = told.lines().find_map(|line| line.strip_prefix("the farm's archive: ")).unwrap();
     let archive = farm.work().join("state/archive");
-    let key = archive.join("key.asc").display().to_string();
-    let line = format!("deb [signed-by={key}] file:{} trixie main", archive.display());
     farm.configure("");
     publish(
         &farm.recorded,
         &[Tree { needs: "top (= 1.0+b1)", ..Tree::new("user", "grep two /usr/share/top/file") }],
     );
     farm.age_metadata();
-    farm.build("user", &["--repository", &line]).succeeded();
+    farm.build("user", &["--repository", line]).succeeded();
     let packed = archive.join("dists/trixie/main/binary-amd64/Packages.gz");
     assert!(packed.is_file(), "for those who are far away");
     let secret = farm.work().join("state/archive-key.asc");
