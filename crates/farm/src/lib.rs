@@ -20,6 +20,7 @@ pub use drive::{MakeTask, Order, Rebuild, Stop, Summary, drive, replay};
 pub use gc::{Archive, Freed, Keep, Remove, gc};
 pub use jobs::JobInputs;
 pub use outlook::Forecast;
+pub use results::fill;
 pub use rules::{FailureRules, RulesError};
 pub use verdict::{Verdict, judge};
 pub use watch::Watch;

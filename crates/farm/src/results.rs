@@ -12,6 +12,7 @@ use archmill_plan::graph::Graph;
 use archmill_plan::ladder::Advice;
 use archmill_plan::rebuild::{DebContents, Fingerprint, without_binnmu};
 use archmill_plan::scheduler::{End, Failure};
+use archmill_store::Published;
 use sha2::{Digest as _, Sha256};
 
 use crate::RESULTS;
@@ -94,6 +95,14 @@ impl Place {
 
     pub(crate) fn unit(&self) -> Unit<'_> {
         Unit { component: &self.component, target: &self.target, source: &self.source }
+    }
+}
+
+/// Puts what the store knows of an archive into it; what was replaced has no stanzas, and what is no longer planned no place.
+pub fn fill(archive: &mut Publisher, published: Vec<Published>) {
+    for row in published.into_iter().filter(|row| row.planned && !row.publication.stanzas.is_empty()) {
+        let unit = Unit { component: &row.component, target: &row.target, source: &row.source };
+        archive.put(unit, row.publication.stanzas);
     }
 }
 

@@ -26,7 +26,7 @@ pub trait Watch {
     fn tick(
         &mut self,
         scheduler: &Scheduler,
-        forecast: Option<&Forecast>,
+        forecast: &dyn Fn() -> Option<Forecast>,
         folder: &dyn Fn(JobId) -> Option<Box<Path>>,
     );
 }

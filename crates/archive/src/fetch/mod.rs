@@ -349,7 +349,7 @@ fn copy(
 }
 
 /// Hashes what is there already; too much of it is nothing.
-fn rehash(file: &mut fs::File, hash: &mut Sha256, most: u64) -> io::Result<u64> {
+pub(crate) fn rehash(file: &mut fs::File, hash: &mut Sha256, most: u64) -> io::Result<u64> {
     file.rewind()?;
     let mut buffer = vec![0; 1 << 16];
     let mut have = 0;

@@ -70,8 +70,6 @@ pub struct Publisher {
     listed: BTreeMap<String, (u64, String)>,
     /// Names of files under their hashes, by folder, the last at the end.
     generations: BTreeMap<PathBuf, VecDeque<PathBuf>>,
-    /// Whether anything changed since Release was written.
-    changed: bool,
 }
 
 impl Publisher {
@@ -98,7 +96,6 @@ impl Publisher {
             units: BTreeMap::new(),
             listed: BTreeMap::new(),
             generations: BTreeMap::new(),
-            changed: true,
             names,
             architectures,
         };
@@ -140,13 +137,16 @@ impl Publisher {
     /// The packages of a unit, in place of those that it had.
     pub fn put(&mut self, unit: Unit<'_>, stanzas: String) {
         let place = (unit.component.to_owned(), unit.target.to_owned());
-        self.units.entry(place).or_default().insert(unit.source.to_owned(), stanzas);
+        let known = self.units.entry(place).or_default().entry(unit.source.to_owned()).or_default();
+        if *known == stanzas {
+            return;
+        }
+        *known = stanzas;
         let stale: Vec<String> = match unit.target {
             "all" => self.architectures.clone(),
             arch => vec![arch.to_owned()],
         };
         self.stale.extend(stale.into_iter().map(|arch| (unit.component.to_owned(), arch)));
-        self.changed = true;
     }
 
     /// Writes what changed since the last time: indices, then the Release file that names them.
@@ -160,13 +160,13 @@ impl Publisher {
                 Some((component.to_owned(), rest.split_once('/')?.0.to_owned()))
             });
             let places: Vec<_> = places.collect();
-            self.changed |= !places.is_empty();
             self.stale.extend(places);
         }
-        if !self.changed {
+        if self.stale.is_empty() {
             return Ok(());
         }
-        for (component, arch) in std::mem::take(&mut self.stale) {
+        // They stay so until all of it is written.
+        for (component, arch) in self.stale.clone() {
             let text = self.index(&component, &arch);
             let name = format!("{component}/binary-{arch}/Packages");
             self.list(&name, text.as_bytes())?;
@@ -184,7 +184,7 @@ impl Publisher {
         let dist = self.dist();
         write_atomically(&dist.join("Release"), release.as_bytes())?;
         write_atomically(&dist.join("InRelease"), self.key.sign(&release)?.as_bytes())?;
-        self.changed = false;
+        self.stale.clear();
         Ok(())
     }
 

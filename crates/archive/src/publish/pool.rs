@@ -1,12 +1,14 @@
 //! Package files of an archive that is written.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use archmill_deb::control::stanzas;
 use archmill_deb::deb::DebReader;
 use sha2::{Digest as _, Sha256};
+
+use crate::fetch::rehash;
 
 /// Why a package cannot be taken into an archive.
 #[derive(Debug, thiserror::Error)]
@@ -67,16 +69,9 @@ const OF_INDICES: [&str; 6] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256", "
 
 /// Size and SHA-256 of a file.
 fn measure(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = fs::File::open(path)?;
-    let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok((size, hex::encode(hash.finalize())));
-        }
-        hash.update(&buffer[..read]);
-        size += read as u64;
-    }
+    let mut hash = Sha256::new();
+    let size = rehash(&mut fs::File::open(path)?, &mut hash, u64::MAX)?;
+    Ok((size, hex::encode(hash.finalize())))
 }
 
 /// Puts a file at its place, as a hard link where that can be; what was there before is replaced. Whole or not at all.

@@ -93,7 +93,7 @@ impl Watch for Display {
     fn tick(
         &mut self,
         scheduler: &Scheduler,
-        forecast: Option<&Forecast>,
+        forecast: &dyn Fn() -> Option<Forecast>,
         folder: &dyn Fn(JobId) -> Option<Box<Path>>,
     ) {
         let Some(bar) = &self.bar else { return };
@@ -121,7 +121,7 @@ impl Watch for Display {
             "{} of {all} done, {} failed, {open} to do{}",
             all - open,
             of(Code::Failed),
-            forecast.map(|forecast| format!(", {}", left(forecast))).unwrap_or_default()
+            forecast().map(|forecast| format!(", {}", left(&forecast))).unwrap_or_default()
         ));
         bar.set_message(lines.join("\n"));
     }

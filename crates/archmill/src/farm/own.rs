@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use archmill_archive::{Compress, Publisher, SigningKey, SuiteNames, Unit};
+use archmill_archive::{Compress, Publisher, SigningKey, SuiteNames};
 use archmill_deb::changelog::is_maintainer;
+use archmill_farm::fill;
 use archmill_store::Store;
 
 use super::FarmConfig;
@@ -48,12 +49,7 @@ pub(crate) async fn open(
     let failed = || format!("cannot write the archive in {}", place.display());
     let names = SuiteNames { origin, suite: suite.to_owned() };
     let mut archive = Publisher::open(&place, key, names, arches, &components).with_context(failed)?;
-    for row in store.published(suite).await?.into_iter().filter(|row| row.planned) {
-        let unit = Unit { component: &row.component, target: &row.target, source: &row.source };
-        if !row.publication.stanzas.is_empty() {
-            archive.put(unit, row.publication.stanzas);
-        }
-    }
+    fill(&mut archive, store.published(suite).await?);
     archive.write(jiff::Timestamp::now(), Compress::No).with_context(failed)?;
     Ok(archive)
 }

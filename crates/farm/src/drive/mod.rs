@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use archmill_archive::{Compress, Publisher, Unit};
+use archmill_archive::{Compress, Publisher};
 use archmill_engine::local::Handle;
 use archmill_engine::{EngineError, Exit, Task};
 use archmill_plan::graph::Graph;
@@ -24,7 +24,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use crate::jobs::{JobInputs, Jobs, OwnResults};
 use crate::known::Adopted;
 use crate::outlook::{Forecast, Outlook};
-use crate::results::{Results, Trouble};
+use crate::results::{Results, Trouble, fill};
 use crate::rules::FailureRules;
 use crate::verdict::Verdict;
 use crate::watch::Watch;
@@ -225,12 +225,7 @@ impl<'r> Driver<'r> {
                 let published = store.published(suite).await?;
                 let results = OwnResults::new(farm.settings.strategy, &farm.graph, &published);
                 // What ended before this run is there now.
-                for row in
-                    published.into_iter().filter(|row| row.planned && !row.publication.stanzas.is_empty())
-                {
-                    let unit = Unit { component: &row.component, target: &row.target, source: &row.source };
-                    archive.put(unit, row.publication.stanzas);
-                }
+                fill(archive, published);
                 Some(results)
             }
             None => None,
@@ -365,12 +360,13 @@ impl<'r> Driver<'r> {
             .values()
             .map(|build| (build.job, build_folder(self.store.folder(), build.row).into_boxed_path()))
             .collect();
-        let forecast = self.outlook.forecast(&self.scheduler);
-        self.watch.tick(&self.scheduler, forecast.as_ref(), &|job| folders.get(&job).cloned());
+        // It looks at every job: only for those who want to know.
+        let forecast = || self.outlook.forecast(&self.scheduler);
+        self.watch.tick(&self.scheduler, &forecast, &|job| folders.get(&job).cloned());
         if self.foretold.is_none_or(|before| before.elapsed() >= FORETELL) {
             self.foretold = Some(Instant::now());
             let Forecast { left, bounds } =
-                forecast.unwrap_or(Forecast { left: Duration::ZERO, bounds: None });
+                forecast().unwrap_or(Forecast { left: Duration::ZERO, bounds: None });
             let at = now();
             let bounds = bounds.map(|(least, most)| (at + least, at + most));
             self.store.foretell(self.run, &RunForecast { at, end: at + left, bounds }).await?;

@@ -243,5 +243,11 @@ impl Watch for Nobody {
     fn ended(&mut self, _: &Scheduler, _: JobId, _: &Build, _: &BuildEnd) {}
     fn requested(&mut self, _: &RequestRow, _: usize) {}
     fn stopping(&mut self, _: usize) {}
-    fn tick(&mut self, _: &Scheduler, _: Option<&Forecast>, _: &dyn Fn(JobId) -> Option<Box<Path>>) {}
+    fn tick(
+        &mut self,
+        _: &Scheduler,
+        _: &dyn Fn() -> Option<Forecast>,
+        _: &dyn Fn(JobId) -> Option<Box<Path>>,
+    ) {
+    }
 }
