@@ -26,8 +26,11 @@ use crate::uname::Names;
 /// How often memory and processes are looked at.
 const SAMPLE: Duration = Duration::from_millis(250);
 
-/// Processes that the kernel lets a command have beyond its limit, which is then seen to be passed.
-const PROCESS_SLACK: u64 = 64;
+/// Processes that the kernel lets a command have beyond its limit, which is then seen to be passed: as many again, within
+/// these. A bomb's shells end when they cannot fork, and what they leave, about three of five, has to be more than the
+/// limit.
+const LEAST_SLACK: u64 = 64;
+const MOST_SLACK: u64 = 4096;
 
 pub(crate) struct Supervisor {
     channel: Channel,
@@ -262,7 +265,7 @@ impl Supervisor {
 /// What the kernel is told, where it counts for each user namespace: older ones count all of a user's processes.
 fn process_limit(limits: &Limits) -> Option<u64> {
     let counts = KernelVersion::running() >= NPROC_PER_NAMESPACE;
-    limits.processes.filter(|_| counts).map(|most| most.saturating_add(PROCESS_SLACK))
+    limits.processes.filter(|_| counts).map(|most| most.saturating_add(most.clamp(LEAST_SLACK, MOST_SLACK)))
 }
 
 impl Running {
