@@ -11,5 +11,5 @@ pub mod twins;
 
 pub use binfmt::{BinfmtError, FLAGS, binfmt_line, binfmt_name};
 pub use execution::{Execution, HostCpu};
-pub use qemu::{Candidate, Program, candidates, cpu_model};
+pub use qemu::{Candidate, Program, address_space, candidates, cpu_model};
 pub use table::{Architecture, Endian, TABLE, UnknownArchitecture, find};

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use archmill_archive::{Expected, OpenedSuite, PoolFile, Suite, fetch_all};
 use archmill_deb::BinaryRecord;
 use archmill_deb::control::stanzas;
-use archmill_emulate::{Architecture, FLAGS, Program, binfmt_line, binfmt_name, candidates, cpu_model};
+use archmill_emulate::{
+    Architecture, FLAGS, Program, address_space, binfmt_line, binfmt_name, candidates, cpu_model,
+};
 use archmill_sandbox::Binfmt;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,9 @@ pub struct Chosen {
     pub emulator: Emulator,
 }
 
+/// Variables that QEMU takes its settings from: CPU model and address space.
+pub(super) const SETTINGS: [&str; 2] = ["QEMU_CPU", "QEMU_RESERVED_VA"];
+
 impl Chosen {
     /// The binfmt_misc entry.
     pub fn binfmt(&self, arch: &Architecture) -> Result<Binfmt, JobError> {
@@ -39,7 +44,9 @@ impl Chosen {
 
     /// Settings that the emulator takes from the environment.
     pub fn environment(&self) -> Vec<(String, String)> {
-        self.emulator.cpu_model.iter().map(|model| ("QEMU_CPU".to_owned(), model.clone())).collect()
+        let Emulator { cpu_model, address_space, .. } = &self.emulator;
+        let settings = SETTINGS.into_iter().zip([cpu_model, address_space]);
+        settings.filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect()
     }
 }
 
@@ -82,6 +89,7 @@ pub(super) fn choose(session: &Session<'_>, arch: &Architecture) -> Result<Chose
 fn set_model(session: &Session<'_>, arch: &Architecture, chosen: &mut Chosen) {
     let given = session.setup.qemu_cpu.clone();
     chosen.emulator.cpu_model = given.or_else(|| cpu_model(arch).map(str::to_owned));
+    chosen.emulator.address_space = address_space(arch).map(str::to_owned);
 }
 
 fn look(
@@ -176,6 +184,7 @@ fn install(
         suite: suite.to_owned(),
         sha256: measured.sha256,
         cpu_model: None,
+        address_space: None,
         binfmt_flags: FLAGS.to_owned(),
         deb,
     };

@@ -8,7 +8,7 @@ use archmill_sandbox::cleanup::WorkFolder;
 use archmill_sandbox::{Command, Sandbox, Upper};
 use serde::{Deserialize, Serialize};
 
-use super::emulator::Chosen;
+use super::emulator::{Chosen, SETTINGS};
 use super::error::{During as _, JobError};
 use super::plan::Plan;
 use super::roots::Root;
@@ -122,7 +122,7 @@ impl Kept {
     pub fn settings(&self) -> Vec<(String, String)> {
         let mut settings = self.env.clone();
         let own = self.emulator.iter().flat_map(Chosen::environment);
-        settings.retain(|(name, _)| name != "QEMU_CPU");
+        settings.retain(|(name, _)| !SETTINGS.contains(&name.as_str()));
         settings.extend(own);
         settings
     }

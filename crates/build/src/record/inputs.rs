@@ -122,6 +122,9 @@ pub struct Emulator {
     /// CPU that it emulates; `None` for its default.
     #[serde(default)]
     pub cpu_model: Option<String>,
+    /// Address space that its programs have, in bytes (hexadecimal, with 0x); `None` for what QEMU takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_space: Option<String>,
     /// Flags of its binfmt entry, such as `FPC`.
     pub binfmt_flags: String,
     /// The .deb that it is out of.

@@ -65,6 +65,7 @@ fn record() -> BuildRecord {
                 suite: "trixie".to_owned(),
                 sha256: sha256('d'),
                 cpu_model: Some("cortex-a53".to_owned()),
+                address_space: Some("0x400000000000".to_owned()),
                 binfmt_flags: "FPC".to_owned(),
                 deb: EmulatorDeb {
                     uri: "http://deb.example.org/debian".to_owned(),

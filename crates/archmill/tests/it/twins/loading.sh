@@ -24,3 +24,6 @@ q 'limit of stack' 'ulimit -s unlimited; cat /etc/hostname; dpkg --version | hea
 q 'small stack' 'ulimit -s 128; cat /etc/hostname; dpkg --version | head -1; sh -c "gcc --version | head -1"'
 q 'limit of stack told' 'ulimit -s unlimited; bash -c "ulimit -s"'
 q 'limits' 'ulimit -a; bash -c "ulimit -a"; prlimit --output RESOURCE,SOFT,HARD'
+printf '#include <errno.h>\n#include <stdio.h>\n#include <unistd.h>\nint main(void) { puts(sbrk(1 << 20) == (void *) -1 || errno ? "not as on the hardware" : "it grows"); return 0; }\n' >heap.c
+gcc heap.c -o heap
+q 'heap of a program of its own' './heap; grep -c "\[heap\]" /proc/self/maps'
