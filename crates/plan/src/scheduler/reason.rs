@@ -20,7 +20,7 @@ impl Scheduler {
             State::Unresolvable(why) => format!("its build dependencies cannot be installed: {why}"),
             State::Blocked(blocked) => self.waits_for(now, job, blocked),
             State::Scheduled => self.waits_for_slot(job),
-            State::Building(build) => self.runs(now, build),
+            State::Building(build) => self.runs(build),
             State::Finished(_) => "it is built, and its results are being taken in".to_owned(),
             State::Succeeded => match &self.entries[job.index()].worked {
                 Some(worked) => format!("{} was built in the mode {}", worked.version, worked.rung),
@@ -74,14 +74,15 @@ impl Scheduler {
         format!("it waits for a slot{first}; with all that waits for it, it is {longest} s from the end")
     }
 
-    fn runs(&self, now: Moment, build: &Build) -> String {
-        let (for_now, expected) = (now.since(build.since).as_secs(), build.expected.as_secs());
+    /// Nothing that depends on the moment: reasons are written down when a state begins.
+    fn runs(&self, build: &Build) -> String {
         match build.machine {
             None => "the upstream archive's package is taken in its place".to_owned(),
             Some(machine) => format!(
-                "it is built on {} in the mode {}, for {for_now} s of about {expected} s",
+                "it is built on {} in the mode {}, which is predicted to take {} s",
                 self.machine_name(machine),
-                build.rung
+                build.rung,
+                build.expected.as_secs()
             ),
         }
     }
