@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Gc(GcArgs),
     /// Print the log of a package's build.
     Log(LogArgs),
+    /// List what a package's build left, or copy it to a folder
+    Results(ResultsArgs),
     /// Try again what failed, from the first mode on.
     GiveBack(RequestArgs),
     /// Start no more builds of a package, and end those that run.
@@ -464,6 +466,9 @@ pub(crate) struct ToolchainBuildArgs {
     /// Parallel jobs [default: the number of processors]
     #[arg(long, short = 'j', value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// Folder for the toolchain's description and its log, which is else in the cache; made if it is not there
+    #[arg(long, short = 'o', value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     /// Print the toolchain's description to standard output, and nothing else there
     #[arg(long)]
     pub(crate) json: bool,
@@ -632,9 +637,9 @@ pub(crate) struct ImportTimesArgs {
     pub(crate) places: PlaceArgs,
 }
 
-/// `archmill log`
+/// A build of a farm.
 #[derive(Debug, Args)]
-pub(crate) struct LogArgs {
+pub(crate) struct WhichArgs {
     /// Source package
     pub(crate) source: String,
     /// Architecture, or all [default: the one that was built last]
@@ -643,6 +648,27 @@ pub(crate) struct LogArgs {
     /// A build by its number, as status tells [default: the last]
     #[arg(long, value_name = "N")]
     pub(crate) build: Option<i64>,
+}
+
+/// `archmill results`
+#[derive(Debug, Args)]
+pub(crate) struct ResultsArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+    /// Folder for copies, made if it is not there [default: only list them, with SHA-256 and size]
+    #[arg(long, short = 'o', value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
+}
+
+/// `archmill log`
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
     /// Go on while the build does
     #[arg(long, short = 'f')]
     pub(crate) follow: bool,

@@ -163,7 +163,8 @@ mod tests {
         for example in [
             include_str!("../../../examples/farm.toml"),
             include_str!("../../../examples/apertis.toml"),
-            include_str!("../../../examples/trixie-60.toml"),
+            include_str!("../../../examples/sixty-bookworm.toml"),
+            include_str!("../../../examples/sixty-trixie.toml"),
         ] {
             let farm = parse(example).unwrap().farm.unwrap();
             assert!(!farm.component.is_empty() && !farm.machines.is_empty());

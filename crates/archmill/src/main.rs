@@ -41,6 +41,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Gc(args) => commands::gc::run(&args).map(End::from),
         cli::Command::ImportTimes(args) => commands::import_times::run(&args).map(End::from),
         cli::Command::Log(args) => commands::log::run(&args).map(End::from),
+        cli::Command::Results(args) => commands::results::run(&args).map(End::from),
         cli::Command::GiveBack(args) => commands::requests::give_back(&args).map(End::from),
         cli::Command::Hold(args) => commands::requests::hold(&args).map(End::from),
         cli::Command::Release(args) => commands::requests::release(&args).map(End::from),

@@ -18,7 +18,8 @@ use tokio::process::{Child, Command};
 
 use crate::{EngineError, Exit, Task};
 
-const OUTPUT: &str = "output";
+/// What a task says on standard output and error, in its folder.
+pub const OUTPUT: &str = "output";
 const PID: &str = "pid";
 /// How often it is looked whether an adopted command still lives.
 const POLL: Duration = Duration::from_millis(200);

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use archmill_engine::local;
+use archmill_engine::local::OUTPUT;
 use archmill_plan::Moment;
-use archmill_store::{BuildId, BuildRow, EndKind, PackageId, Store};
+use archmill_store::{BuildId, BuildRow, EndKind, KeptFile, PackageId, Store};
 
-use crate::{FarmError, RESULTS, build_folder};
+use crate::{FarmError, LOG_ENDING};
 
 /// What is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub enum Remove {
     Not,
 }
 
-/// Whether the archive is looked at: not while builds that were started may read what it had before.
+/// Whether files are removed: not while builds that were started may read what the archive had before, and others are being kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Archive {
     /// It is: nobody builds.
@@ -65,25 +65,43 @@ pub async fn gc(
     now: Moment,
 ) -> Result<Freed, FarmError> {
     let builds = store.all_builds().await?;
-    let mut freed = Freed::default();
     let doomed = doomed(&builds, keep, now);
-    for (build, what) in &doomed {
-        let folder = build_folder(store.folder(), *build);
-        let failed = |error| FarmError::Remove { path: folder.clone(), error };
-        match what {
-            Doomed::All if folder.exists() => {
-                freed.builds += 1;
-                freed.bytes += remove_all(&folder, remove).map_err(failed)?;
+    let mut freed = Freed::default();
+    let mut touched: BTreeMap<BuildId, Doomed> = BTreeMap::new();
+    let mut used: BTreeSet<String> = BTreeSet::new();
+    let mut forgotten: Vec<(BuildId, String)> = Vec::new();
+    for (build, KeptFile { name, blob }) in store.all_files().await? {
+        match doomed.get(&build) {
+            Some(what) if *what == Doomed::All || !is_told(&name) => {
+                touched.insert(build, *what);
+                forgotten.push((build, name));
             }
-            Doomed::Results => {
-                let (bytes, files) = remove_results(&folder.join(RESULTS), remove).map_err(failed)?;
-                freed.results += u64::from(files > 0);
-                freed.bytes += bytes;
+            _ => {
+                used.insert(blob.sha256);
             }
-            Doomed::All => {}
         }
     }
+    for what in touched.values() {
+        match what {
+            Doomed::All => freed.builds += 1,
+            Doomed::Results => freed.results += 1,
+        }
+    }
+    if remove == Remove::Really {
+        let mut change = store.begin().await?;
+        for (build, name) in &forgotten {
+            change.forget(*build, name).await?;
+        }
+        change.commit().await?;
+    }
     if archive == Archive::Idle {
+        // While somebody builds, files are there that are not written down yet.
+        for blob in store.blobs().all().await?.into_iter().filter(|blob| !used.contains(&blob.sha256)) {
+            freed.bytes += blob.size_bytes;
+            if remove == Remove::Really {
+                store.blobs().remove(&blob.sha256).await?;
+            }
+        }
         let (packages, bytes) = unlisted(store, remove).await?;
         freed.packages += packages;
         freed.bytes += bytes;
@@ -124,60 +142,15 @@ fn doomed(builds: &[BuildRow], keep: Keep, now: Moment) -> BTreeMap<BuildId, Doo
     doomed
 }
 
+/// What the package says of itself, log and record: small, and what people look for.
+fn is_told(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map_or(name, |(_, ending)| ending);
+    [LOG_ENDING, OUTPUT, "json", "changes", "buildinfo", "dsc"].contains(&ending)
+}
+
 /// The size of what is on the disk only here.
 fn own_size(metadata: &fs::Metadata) -> u64 {
     if metadata.is_dir() || metadata.nlink() > 1 { 0 } else { metadata.blocks() * 512 }
-}
-
-fn remove_all(folder: &Path, remove: Remove) -> io::Result<u64> {
-    // Whoever still writes there is not done with it.
-    if local::adopt(folder).is_some() {
-        return Ok(0);
-    }
-    let mut bytes = 0;
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            bytes += own_size(&metadata);
-            if metadata.is_dir() {
-                folders.push(entry.path());
-            }
-        }
-    }
-    if remove == Remove::Really {
-        fs::remove_dir_all(folder)?;
-    }
-    Ok(bytes)
-}
-
-/// All but log, record and what the package says of itself, which is small and what people look for.
-fn remove_results(folder: &Path, remove: Remove) -> io::Result<(u64, u64)> {
-    let is_kept = |path: &Path| {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        ["build", "json", "changes", "buildinfo", "dsc"].contains(&ending)
-    };
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),
-        entries => entries?,
-    };
-    let (mut bytes, mut files) = (0, 0);
-    for entry in entries {
-        let (path, metadata) = {
-            let entry = entry?;
-            (entry.path(), entry.metadata()?)
-        };
-        if metadata.is_dir() || is_kept(&path) {
-            continue;
-        }
-        bytes += own_size(&metadata);
-        files += 1;
-        if remove == Remove::Really {
-            fs::remove_file(path)?;
-        }
-    }
-    Ok((bytes, files))
 }
 
 /// Packages in the pool that no index lists.

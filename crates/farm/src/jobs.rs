@@ -3,9 +3,12 @@
 use archmill_plan::graph::Graph;
 use archmill_plan::rebuild::{InputHash, Strategy, next_version};
 use archmill_plan::{JobId, JobKind, Moment};
-use archmill_store::{PackageId, Planned, Published, Store, StoreError};
+use archmill_store::{PackageId, Planned, Publication, Published, Store, StoreError};
 use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest as _, Sha256};
+
+/// So many packages are named as the reason of a rebuild.
+const NAMED: usize = 5;
 
 /// What goes into jobs.
 #[derive(Clone, Debug, Default)]
@@ -20,9 +23,20 @@ pub struct JobInputs {
 #[derive(Debug, Default)]
 pub(crate) struct OwnResults {
     strategy: Strategy,
-    fingerprints: FxHashMap<JobId, String>,
+    current: FxHashMap<JobId, OwnResult>,
     /// Every version that there ever was, with the numbers of rebuilds.
     versions: FxHashMap<JobId, Vec<String>>,
+}
+
+/// What the archive has of a job now.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnResult {
+    /// Version of the source, with the number of a rebuild.
+    pub(crate) version: String,
+    pub(crate) fingerprint: String,
+    /// When its build began: what was published later did not go into it.
+    pub(crate) began: Moment,
+    pub(crate) published: Moment,
 }
 
 /// Which row is which job.
@@ -43,18 +57,20 @@ impl OwnResults {
         let mut results = Self { strategy, ..Self::default() };
         for row in published {
             if let Some(job) = by_name.get(&(row.source.as_str(), row.target.as_str())) {
-                results.add(*job, &row.publication.version, &row.publication.fingerprint);
+                let Publication { version, fingerprint, .. } = row.publication.clone();
+                let (began, published) = (row.began, row.published);
+                results.add(*job, OwnResult { version, fingerprint, began, published });
             }
         }
         results
     }
 
-    fn add(&mut self, job: JobId, version: &str, fingerprint: &str) {
-        self.fingerprints.insert(job, fingerprint.to_owned());
+    fn add(&mut self, job: JobId, result: OwnResult) {
         let versions = self.versions.entry(job).or_default();
-        if versions.iter().all(|known| known != version) {
-            versions.push(version.to_owned());
+        if !versions.contains(&result.version) {
+            versions.push(result.version.clone());
         }
+        self.current.insert(job, result);
     }
 }
 
@@ -72,10 +88,10 @@ impl Jobs {
         let mut jobs = Self { rows: FxHashMap::default(), by_row: FxHashMap::default(), inputs, results };
         let mut change = store.begin().await?;
         change.plan_anew(suite).await?;
-        for (id, job) in graph.jobs().filter(|(_, job)| job.kind == JobKind::Package) {
+        for (id, job) in graph.jobs().filter(|(_, job)| job.kind != JobKind::BaseSet) {
             let planned = Planned {
                 source: job.source.to_string(),
-                target: graph.target(job.target).to_string(),
+                target: graph.made_for(id).to_string(),
                 component: graph.components().get(job.component.index()).cloned().unwrap_or_default(),
                 version: job.version.to_string(),
                 inputs: jobs.inputs(graph, id),
@@ -102,7 +118,20 @@ impl Jobs {
     pub(crate) fn inputs(&self, graph: &Graph, job: JobId) -> Option<String> {
         let hash = self.inputs.hashes.get(&job)?.to_string();
         let Some(results) = &self.results else { return Some(hash) };
-        let mut made: Vec<JobId> = match results.strategy {
+        let mut sum = Sha256::new();
+        sum.update(&hash);
+        for on in self.counted(graph, job, results.strategy) {
+            // Of what has no result yet there is the seed's.
+            let Some(OwnResult { fingerprint, .. }) = results.current.get(&on) else { continue };
+            let of = graph.job(on);
+            sum.update(format!("\n{} {} {fingerprint}", of.source, graph.target(of.target)));
+        }
+        Some(hex::encode(sum.finalize()))
+    }
+
+    /// The jobs whose results go into a job, as far as they count.
+    fn counted(&self, graph: &Graph, job: JobId, strategy: Strategy) -> Vec<JobId> {
+        let mut made: Vec<JobId> = match strategy {
             Strategy::Transitive => graph.needs(job).to_vec(),
             Strategy::Direct => self.inputs.named.get(&job).cloned().unwrap_or_default(),
             Strategy::Local => Vec::new(),
@@ -115,20 +144,37 @@ impl Jobs {
         }
         made.sort_unstable();
         made.dedup();
-        let mut sum = Sha256::new();
-        sum.update(&hash);
-        for on in made {
-            // Of what has no result yet there is the seed's.
-            let Some(fingerprint) = results.fingerprints.get(&on) else { continue };
-            let of = graph.job(on);
-            sum.update(format!("\n{} {} {fingerprint}", of.source, graph.target(of.target)));
-        }
-        Some(hex::encode(sum.finalize()))
+        made
+    }
+
+    /// Why a job is built again without a change of its source: what changed since, of all that goes in.
+    pub(crate) fn reason(&self, graph: &Graph, job: JobId) -> Option<String> {
+        let results = self.results.as_ref()?;
+        let began = results.current.get(&job)?.began;
+        let mut changed: Vec<String> = self
+            .counted(graph, job, results.strategy)
+            .into_iter()
+            .filter_map(|on| Some((on, results.current.get(&on)?)))
+            .filter(|(_, result)| result.published > began)
+            .map(|(on, result)| format!("{} {}", graph.job(on).source, result.version))
+            .collect();
+        changed.sort_unstable();
+        // One source has results for the architecture and for all.
+        changed.dedup();
+        let more = changed.len().saturating_sub(NAMED);
+        changed.truncate(NAMED);
+        let list = match (more, &changed[..]) {
+            (_, []) => return None,
+            (0, [only]) => only.clone(),
+            (0, [rest @ .., last]) => format!("{} and {last}", rest.join(", ")),
+            (more, named) => format!("{} and {more} more", named.join(", ")),
+        };
+        Some(format!("Rebuild with {list}."))
     }
 
     /// What the archive has of a job.
     pub(crate) fn fingerprint(&self, job: JobId) -> Option<&str> {
-        self.results.as_ref()?.fingerprints.get(&job).map(String::as_str)
+        Some(&self.results.as_ref()?.current.get(&job)?.fingerprint)
     }
 
     /// Every version that the archive ever had of a job.
@@ -138,9 +184,9 @@ impl Jobs {
     }
 
     /// The archive has something else of a job now.
-    pub(crate) fn published(&mut self, job: JobId, version: &str, fingerprint: &str) {
+    pub(crate) fn published(&mut self, job: JobId, result: OwnResult) {
         if let Some(results) = &mut self.results {
-            results.add(job, version, fingerprint);
+            results.add(job, result);
         }
     }
 

@@ -8,14 +8,17 @@ use archmill_plan::graph::Graph;
 use archmill_plan::ladder::Worked;
 use archmill_plan::scheduler::{Code, End, Failure, Known, MachineId, MachineKind, Underway};
 use archmill_plan::{JobId, Moment};
-use archmill_store::{BuildEnd, BuildId, BuildRow, EndKind, PackageId, PackageRow, Publication, Store};
+use archmill_store::{
+    BuildEnd, BuildId, BuildRow, EndKind, KeptFile, PackageId, PackageRow, Publication, Store,
+};
 use rustc_hash::FxHashMap;
 
 use crate::jobs::Jobs;
+use crate::owners::Owners;
 use crate::results::{Place, Results, Taking, Trouble, take};
 use crate::rules::FailureRules;
-use crate::verdict::{TRANSIENT, judge, keep};
-use crate::{FarmError, build_folder};
+use crate::verdict::{TRANSIENT, judge, judge_toolchain, keep, made_toolchain};
+use crate::{FarmError, build_folder, files};
 
 /// A build that outlived the run that started it.
 pub(crate) struct Orphan {
@@ -23,16 +26,25 @@ pub(crate) struct Orphan {
     pub(crate) running: Running,
 }
 
+/// The farm's own archive.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnArchive<'a> {
+    pub(crate) folder: &'a Path,
+    /// Whose packages are whose.
+    pub(crate) owners: &'a Owners,
+}
+
 /// Takes in the ends of builds of which the store knows only the start. What still runs is returned.
 ///
-/// `archive` is the folder of the farm's own archive, if results go there.
+/// `archive` is where results go, if builds are made against them.
 pub(crate) async fn take_in(
     store: &Store,
     suite: &str,
-    archive: Option<&Path>,
+    archive: Option<OwnArchive<'_>>,
     rules: &FailureRules,
     now: Moment,
 ) -> Result<Vec<Orphan>, FarmError> {
+    tidy(store).await?;
     let mut orphans = Vec::new();
     for row in store.underway().await? {
         let folder = build_folder(store.folder(), row.id);
@@ -40,11 +52,16 @@ pub(crate) async fn take_in(
             orphans.push(Orphan { row, running });
             continue;
         }
-        let verdict = judge(&folder, row.new.rung, Exit::Unknown, false, rules, now);
+        let is_toolchain = made_toolchain(&folder);
+        let verdict = if is_toolchain {
+            judge_toolchain(&folder, Exit::Unknown, false, now)
+        } else {
+            judge(&folder, row.new.rung, Exit::Unknown, false, rules, now)
+        };
         let mut end = verdict.kept;
         let mut publication = None;
-        if let Some(archive) = archive.filter(|_| end.kind == EndKind::Built) {
-            match publish(store, suite, archive, &row, folder).await? {
+        if let Some(archive) = archive.filter(|_| end.kind == EndKind::Built && !is_toolchain) {
+            match publish(store, suite, archive, &row, folder.clone()).await? {
                 Ok(made) => publication = made,
                 Err(trouble) => end = keep(&trouble.end(), now),
             }
@@ -53,9 +70,35 @@ pub(crate) async fn take_in(
             // No record: whatever killed the farm killed the build too.
             end.kind = EndKind::Lost;
         }
-        settle(store, &row, &end, publication, now).await?;
+        let files = files::keep(store.blobs(), &folder).await?;
+        settle(store, &row, &end, &files, publication, now).await?;
+        files::clear(&folder)?;
     }
     Ok(orphans)
+}
+
+/// Keeps the files of builds that ended and are still in their folders: those of farms that kept them there, and those that
+/// were written down when the farm was killed.
+async fn tidy(store: &Store) -> Result<(), FarmError> {
+    let folders = std::fs::read_dir(store.folder().join("builds")).into_iter().flatten().flatten();
+    let numbers: Vec<i64> = folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    for row in store.all_builds().await? {
+        let folder = build_folder(store.folder(), row.id);
+        if row.end.is_none() || !numbers.contains(&row.id.0) || local::adopt(&folder).is_some() {
+            continue;
+        }
+        if store.files_of(row.id).await?.is_empty() {
+            let files = files::keep(store.blobs(), &folder).await?;
+            let mut change = store.begin().await?;
+            change.keep(row.id, &files).await?;
+            change.commit().await?;
+        }
+        files::clear(&folder)?;
+    }
+    Ok(())
 }
 
 /// Takes the results of a build into the archive, whose packages nobody reads yet. `None` if it has the same already, or if the
@@ -63,7 +106,7 @@ pub(crate) async fn take_in(
 async fn publish(
     store: &Store,
     suite: &str,
-    archive: &Path,
+    archive: OwnArchive<'_>,
     row: &BuildRow,
     folder: PathBuf,
 ) -> Result<Result<Option<Publication>, Trouble>, FarmError> {
@@ -80,7 +123,8 @@ async fn publish(
     let own: Vec<Publication> = own.collect();
     let taking = Taking {
         build: folder,
-        archive: archive.to_owned(),
+        archive: archive.folder.to_owned(),
+        owners: archive.owners.clone(),
         place: Place {
             component: package.planned.component,
             target: package.planned.target,
@@ -101,7 +145,10 @@ pub(crate) async fn end_orphan(store: &Store, orphan: Orphan, now: Moment) -> Re
     // Whether that can be done or not, its end is waited for: two builds must not write to one folder.
     let _ = orphan.running.handle().end();
     orphan.running.ended().await?;
-    settle(store, &orphan.row, &keep(&End::Cancelled, now), None, now).await
+    let folder = build_folder(store.folder(), orphan.row.id);
+    let files = files::keep(store.blobs(), &folder).await?;
+    settle(store, &orphan.row, &keep(&End::Cancelled, now), &files, None, now).await?;
+    files::clear(&folder)
 }
 
 /// Writes the end of a build down and, where that is the end of it all, the state of its package.
@@ -109,11 +156,13 @@ async fn settle(
     store: &Store,
     row: &BuildRow,
     end: &BuildEnd,
+    files: &[KeptFile],
     publication: Option<Publication>,
     now: Moment,
 ) -> Result<(), FarmError> {
     let mut change = store.begin().await?;
     change.end(row.id, end).await?;
+    change.keep(row.id, files).await?;
     if end.kind == EndKind::Built {
         let package = row.new.package;
         let worked = Worked { rung: row.new.rung, version: row.new.version.as_str().into() };
@@ -147,6 +196,8 @@ pub(crate) async fn known(
         let again = row.class.as_deref().is_some_and(|class| TRANSIENT.contains(&class));
         match row.state {
             Code::Succeeded if is_same => known.push((job, Known::Built)),
+            // Only what had succeeded keeps what went into it.
+            code if is_same && is_set_aside(code) => known.push((job, Known::Built)),
             Code::Failed if is_same && !again => known.push((
                 job,
                 Known::Failed(Failure {
@@ -161,6 +212,11 @@ pub(crate) async fn known(
         }
     }
     Ok(known)
+}
+
+/// Whether a state tells what somebody wants of a package, and not what became of it.
+pub(crate) fn is_set_aside(code: Code) -> bool {
+    matches!(code, Code::Locked | Code::Disabled | Code::Excluded | Code::Broken)
 }
 
 fn climbed(builds: &[BuildRow]) -> Known {

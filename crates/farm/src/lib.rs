@@ -7,19 +7,23 @@
 #![forbid(unsafe_code)]
 
 mod drive;
+mod files;
 mod gc;
 mod jobs;
 mod known;
 mod outlook;
+mod owners;
 mod results;
 mod rules;
 mod verdict;
 mod watch;
 
-pub use drive::{MakeTask, Order, Rebuild, Stop, Summary, drive, replay};
+pub use drive::{Again, MakeTask, Order, Rebuild, Stop, Summary, drive, replay};
+pub use files::BuildFile;
 pub use gc::{Archive, Freed, Keep, Remove, gc};
 pub use jobs::JobInputs;
 pub use outlook::Forecast;
+pub use owners::Owners;
 pub use results::fill;
 pub use rules::{FailureRules, RulesError};
 pub use verdict::{Verdict, judge};
@@ -44,6 +48,9 @@ pub enum FarmError {
         /// Why not.
         error: std::io::Error,
     },
+    /// What builds left.
+    #[error(transparent)]
+    Blobs(#[from] archmill_store::BlobError),
     /// Its archive.
     #[error("cannot write the archive in {}: {error}", folder.display())]
     Archive {
@@ -62,9 +69,12 @@ pub fn build_folder(farm: &Path, build: archmill_store::BuildId) -> PathBuf {
 /// Where a build leaves its results, in its folder.
 pub const RESULTS: &str = "out";
 
-/// The log of a build, once it has begun; in the folder of its results.
+/// What names of logs end in.
+pub(crate) const LOG_ENDING: &str = "build";
+
+/// The log of a build that runs, once it has begun; in the folder of its results.
 pub fn log_of(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder.join(RESULTS)).ok()?;
     let mut logs = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    logs.find(|path| path.extension().is_some_and(|extension| extension == "build"))
+    logs.find(|path| path.extension().is_some_and(|extension| extension == LOG_ENDING))
 }

@@ -16,6 +16,7 @@ use archmill_store::Published;
 use sha2::{Digest as _, Sha256};
 
 use crate::RESULTS;
+use crate::owners::Owners;
 
 /// What a build made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(crate) struct Taking {
     pub(crate) before: Option<String>,
     /// Versions that the archive ever had of it.
     pub(crate) versions: Vec<String>,
+    /// Whose packages are whose.
+    pub(crate) owners: Owners,
 }
 
 /// Why results do not get into the archive.
@@ -52,6 +55,8 @@ pub(crate) enum Trouble {
     Host(String),
     /// That version was published, with other contents.
     Published(String),
+    /// They are in the name of another source.
+    Foreign(String),
 }
 
 impl Trouble {
@@ -63,6 +68,9 @@ impl Trouble {
             }
             Self::Published(why) => {
                 End::Failed(Failure { class: "published".into(), why: why.into() }, Advice::Stop)
+            }
+            Self::Foreign(why) => {
+                End::Failed(Failure { class: "foreign-package".into(), why: why.into() }, Advice::Stop)
             }
         }
     }
@@ -120,6 +128,9 @@ pub(crate) fn take(taking: &Taking) -> Result<Results, Trouble> {
     for path in &packages {
         contents.push(contents_of(path).map_err(|error| format!("{}: {error}", path.display()))?);
     }
+    for package in &contents {
+        is_own(package, taking).map_err(Trouble::Foreign)?;
+    }
     let version = numbered(&taking.version, contents.iter().map(|package| field(package, "Version")));
     // What is only of use with a debugger changes no build.
     contents.retain(|package| !field(package, "Package").ends_with("-dbgsym"));
@@ -136,6 +147,22 @@ pub(crate) fn take(taking: &Taking) -> Result<Results, Trouble> {
         Some(taken.map_err(|error| error.to_string())?)
     };
     Ok(Results { version, fingerprint, stanzas })
+}
+
+/// Nothing in the archive may pass for what another source makes: builds would be given it in place of that.
+fn is_own(package: &DebContents, taking: &Taking) -> Result<(), String> {
+    let source = &taking.place.source;
+    let name = field(package, "Package");
+    let said = field(package, "Source").split(' ').next().filter(|said| !said.is_empty()).unwrap_or(name);
+    if said != source {
+        return Err(format!("its package {name} says that it is made by {said}, and {source} was built"));
+    }
+    match taking.owners.other(name, source) {
+        Some(owner) => {
+            Err(format!("it makes {name}, which the suite's {owner} makes, and does not declare it"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The version of a source with the highest number of a rebuild that one of its packages has.
@@ -267,6 +294,7 @@ mod tests {
                 version: "1-1".to_owned(),
                 before: before.map(str::to_owned),
                 versions: versions.iter().map(|&version| version.to_owned()).collect(),
+                owners: [("p", "p")].into_iter().collect(),
             })
         };
         let first = taken("one", "1-1", None, &[]).unwrap();
@@ -281,6 +309,30 @@ mod tests {
         let End::Failed(failure, Advice::Stop) = trouble.end() else { panic!() };
         assert_eq!(&*failure.class, "published");
         assert!(failure.why.contains("p 1-1 was published before"), "{}", failure.why);
+    }
+
+    #[test]
+    fn nothing_is_published_in_the_name_of_another_source() {
+        let folder = tempfile::tempdir().unwrap();
+        built(folder.path(), "x", "1-1");
+        let trouble = |source: &str, owners: &[(&str, &str)]| {
+            let place = Place { component: "main".into(), target: "arm64".into(), source: source.into() };
+            let taking = Taking {
+                build: folder.path().to_owned(),
+                archive: folder.path().join("archive"),
+                place,
+                version: "1-1".to_owned(),
+                before: None,
+                versions: Vec::new(),
+                owners: owners.iter().copied().collect(),
+            };
+            let End::Failed(failure, Advice::Stop) = take(&taking).unwrap_err().end() else { panic!() };
+            assert_eq!(&*failure.class, "foreign-package");
+            failure.why.to_string()
+        };
+        assert!(trouble("p", &[("p", "q")]).contains("it makes p, which the suite's q makes"));
+        assert!(trouble("q", &[]).contains("says that it is made by p, and q was built"));
+        assert!(!folder.path().join("archive").exists());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
-use archmill_build::classify::{Class, Limit, Phase};
+use archmill_build::classify::{Class, ExitCode, Limit, Phase};
 use archmill_build::job::suspected;
 use archmill_build::record::{self, BuildRecord, Outcome};
 use archmill_engine::Exit;
@@ -21,6 +21,9 @@ const TAIL: u64 = 1 << 16;
 
 /// Classes of what is no fault of a package: it is tried again in the next run, whatever goes into it.
 pub(crate) const TRANSIENT: [&str; 1] = ["transient"];
+
+/// What the build of a toolchain leaves in place of a record.
+const TOOLCHAIN_FILE: &str = "toolchain.json";
 
 /// How a build ended: for the scheduler, and to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +63,49 @@ pub fn judge(
     kept.build_cpu = Some(build_cpu).filter(|time| !time.is_zero());
     kept.peak_memory_bytes = Some(record.resources.peak_memory_bytes);
     Verdict { end, kept }
+}
+
+/// Whether a build was that of a toolchain, and made it.
+pub(crate) fn made_toolchain(folder: &Path) -> bool {
+    folder.join(RESULTS).join(TOOLCHAIN_FILE).is_file()
+}
+
+/// What the build of a toolchain came to. There is one way to build it, so no class of failure names another.
+pub(crate) fn judge_toolchain(folder: &Path, exit: Exit, asked: bool, now: Moment) -> Verdict {
+    let read = || -> Option<Made> {
+        serde_json::from_slice(&std::fs::read(folder.join(RESULTS).join(TOOLCHAIN_FILE)).ok()?).ok()
+    };
+    let Some(Made { reused, wall_ms, cpu_user_ms, cpu_system_ms }) = read() else {
+        let Verdict { end, .. } = without_record(folder, exit, asked, now);
+        let end = match (end, exit) {
+            (End::Transient(why), Exit::Code(code)) if !is_transient(code) => {
+                failed("toolchain", why.into(), Advice::Stop)
+            }
+            (end, _) => end,
+        };
+        return Verdict { kept: keep(&end, now), end };
+    };
+    // What was made before tells nothing of how long that takes now.
+    let cpu = Duration::from_millis(cpu_user_ms + cpu_system_ms);
+    let wall = Duration::from_millis(wall_ms);
+    let end = if reused { End::UpToDate } else { End::Built { took: wall.max(cpu) } };
+    let mut kept = keep(&end, now);
+    (kept.wall, kept.cpu) = (Some(wall).filter(|_| !reused), Some(cpu).filter(|_| !reused));
+    Verdict { end, kept }
+}
+
+/// What `archmill toolchain build --out` leaves, as far as it is of interest here.
+#[derive(serde::Deserialize)]
+struct Made {
+    reused: bool,
+    wall_ms: u64,
+    cpu_user_ms: u64,
+    cpu_system_ms: u64,
+}
+
+/// Whether an exit code tells of what is no fault of what was built.
+fn is_transient(code: i32) -> bool {
+    [ExitCode::Fetch, ExitCode::Host, ExitCode::Cancelled].iter().any(|of| i32::from(of.code()) == code)
 }
 
 /// A build that was ended before it could write its record, or refused what was asked for.

@@ -31,6 +31,8 @@ pub enum JobKind {
     Package,
     /// A compiler of the target's very version that runs on this farm's x86-64 machines.
     Toolchain {
+        /// Its source package. That of the job has [`TOOLCHAIN`] after it, as it takes another time than the package.
+        of: Box<str>,
         /// The architecture it makes code for.
         makes: Arch,
     },
@@ -38,6 +40,9 @@ pub enum JobKind {
     /// and more needs that every build has in common.
     BaseSet,
 }
+
+/// What stands after the source package in the name of a toolchain.
+pub const TOOLCHAIN: &str = "-toolchain";
 
 impl Job {
     /// The job in words, its target by name: "dash for arm64".
@@ -47,7 +52,7 @@ impl Job {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match &self.0.kind {
                     JobKind::Package => write!(f, "{} for {}", self.0.source, self.1),
-                    JobKind::Toolchain { makes } => write!(f, "toolchain {} for {makes}", self.0.source),
+                    JobKind::Toolchain { of, makes } => write!(f, "the toolchain {of} for {makes}"),
                     JobKind::BaseSet => write!(f, "the base set of {}", self.1),
                 }
             }

@@ -15,5 +15,5 @@ pub mod scheduler;
 pub mod simulate;
 
 pub use ids::{ComponentId, JobId, TargetId};
-pub use job::{Job, JobKind};
+pub use job::{Job, JobKind, TOOLCHAIN};
 pub use moment::Moment;

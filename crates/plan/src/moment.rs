@@ -9,6 +9,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Moment(pub u64);
 
+impl TryFrom<i64> for Moment {
+    type Error = std::num::TryFromIntError;
+
+    /// As databases have it.
+    fn try_from(milliseconds: i64) -> Result<Self, Self::Error> {
+        u64::try_from(milliseconds).map(Self)
+    }
+}
+
 impl Moment {
     /// Time since an earlier moment; none where that is later.
     pub fn since(self, earlier: Self) -> Duration {

@@ -236,6 +236,12 @@ impl<'t> SourceStanza<'t> {
         dsc.and_then(|line| line.split_ascii_whitespace().next()).unwrap_or_default()
     }
 
+    /// Names of the packages that it declares, for whatever architecture.
+    pub fn binaries(&self) -> impl Iterator<Item = &'t str> + use<'t> {
+        let names = stanza::field(self.stanza, "Binary").unwrap_or_default();
+        names.split(',').map(str::trim).filter(|name| !name.is_empty())
+    }
+
     /// Values of the fields that must be satisfied.
     pub fn depends(&self, kinds: BuildKinds) -> impl Iterator<Item = &'t str> + use<'t> {
         self.counting(0, kinds)

@@ -20,6 +20,9 @@ pub enum StoreError {
     /// Another rebuild runs in the same folder.
     #[error("another archmill rebuild is running in {}; end it first, or give this one a folder of its own with --state", .0.display())]
     Locked(PathBuf),
+    /// Files that builds left.
+    #[error(transparent)]
+    Blobs(#[from] crate::blobs::BlobError),
     /// The database.
     #[error("the farm's database: {0}")]
     Sql(#[from] sqlx::Error),

@@ -38,13 +38,19 @@ pub struct Published {
     /// What it was given.
     #[sqlx(flatten)]
     pub publication: Publication,
+    /// When that build began.
+    #[sqlx(try_from = "i64")]
+    pub began: Moment,
+    /// When it was given.
+    #[sqlx(try_from = "i64")]
+    pub published: Moment,
 }
 
 impl Store {
     /// Everything that the archive of a suite was ever given, in that order; what was replaced is without stanzas.
     pub async fn published(&self, suite: &str) -> Result<Vec<Published>, StoreError> {
-        let query = "SELECT package.source, package.target, package.component, package.planned, publication.* FROM publication \
-                     JOIN package ON package.id = publication.package WHERE package.suite = ? ORDER BY publication.id";
+        let query = "SELECT package.source, package.target, package.component, package.planned, publication.*, build.started AS began FROM publication \
+                     JOIN package ON package.id = publication.package JOIN build ON build.id = publication.build WHERE package.suite = ? ORDER BY publication.id";
         Ok(sqlx::query_as(query).bind(suite).fetch_all(&self.pool).await?)
     }
 

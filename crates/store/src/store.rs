@@ -8,11 +8,13 @@ use rustix::fs::{FlockOperation, flock};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::blobs::{BlobError, Blobs};
 use crate::change::Change;
 use crate::error::StoreError;
 
 const DATABASE: &str = "farm.sqlite";
 const LOCK: &str = "lock";
+const BLOBS: &str = "blobs";
 /// Other processes hold the database for milliseconds; one that is stopped must not stop a farm for ever.
 const BUSY: Duration = Duration::from_mins(1);
 
@@ -20,6 +22,7 @@ const BUSY: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) pool: SqlitePool,
+    blobs: Blobs,
     folder: PathBuf,
 }
 
@@ -64,7 +67,15 @@ impl Store {
         // One connection: what is written is read, in order.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Self { pool, folder: folder.to_owned() })
+        let blobs = folder.join(BLOBS);
+        fs_err::create_dir_all(&blobs).map_err(|error| at(folder, error))?;
+        let blobs = Blobs::local(&blobs).map_err(BlobError::Store)?;
+        Ok(Self { pool, blobs, folder: folder.to_owned() })
+    }
+
+    /// The files that builds left.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
     }
 
     /// The folder.

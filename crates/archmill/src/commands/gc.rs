@@ -21,7 +21,7 @@ pub(crate) fn run(args: &GcArgs) -> anyhow::Result<ExitCode> {
         let lock = match store.lock() {
             Ok(lock) => Some(lock),
             Err(StoreError::Locked(_)) => {
-                remark!("a rebuild is running; the farm's archive is left alone until it has ended");
+                remark!("a rebuild is running; nothing leaves the disk until gc is run after it has ended");
                 None
             }
             Err(error) => return Err(error.into()),

@@ -14,11 +14,13 @@ pub(crate) mod rebuild;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod requests;
+pub(crate) mod results;
 pub(crate) mod shell;
 pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod toolchain;
 pub(crate) mod verify;
+mod which;
 
 use archmill_build::classify::ExitCode;
 use archmill_sandbox::Status;

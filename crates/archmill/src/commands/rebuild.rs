@@ -128,6 +128,7 @@ impl Plan<'_> {
             },
             inputs: archive.inputs,
             archive: own,
+            owners: archive.owners,
             rules: self.rules.clone(),
             nocheck,
             processors: processors(),
@@ -277,7 +278,7 @@ fn policy(farm: &FarmConfig, (job, of): (JobId, &Job)) -> Option<(JobId, archmil
 }
 
 fn builds(archive: &Archive) -> usize {
-    archive.graph.jobs().filter(|(_, job)| job.kind == archmill_plan::JobKind::Package).count()
+    archive.graph.jobs().filter(|(_, job)| job.kind != archmill_plan::JobKind::BaseSet).count()
 }
 
 /// Ctrl-C: no more builds, then an end of those that run, then an end at once. SIGTERM: an end of those that run.

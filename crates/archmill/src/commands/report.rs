@@ -1,13 +1,12 @@
 //! `archmill report`
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use archmill_build::classify::ExitCode;
-use archmill_farm::{build_folder, log_of};
+use archmill_farm::BuildFile;
 use archmill_plan::Moment;
 use archmill_report::{Comparison, FORMAT, Memory, Report, csv, page, text};
 use archmill_store::{BuildId, Store};
@@ -22,16 +21,22 @@ const LOG: u64 = 2 << 20;
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let folder = args.state.folder(&args.places.config()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut report = runtime.block_on(of(&folder))?;
+    let store = runtime.block_on(Store::open(&folder))?;
+    let mut report = runtime.block_on(of(&store))?;
     if report.packages.is_empty() {
         return Err(Mistake(format!("the farm in {} has no packages yet", folder.display())).into());
     }
     if let Some(other) = &args.against {
-        let other = if other.is_dir() { runtime.block_on(of(other))? } else { read(other)? };
+        let other = if other.is_dir() {
+            runtime.block_on(async { of(&Store::open(other).await?).await })?
+        } else {
+            read(other)?
+        };
         report.against = Some(Comparison::new(&report, &other));
     }
     if let Some(out) = &args.html {
-        write(&report, &folder, out)
+        runtime
+            .block_on(write(&report, &store, out))
             .with_context(|| format!("cannot write the report to {}", out.display()))?;
         remark!("the report is in {}", out.join("index.html").display());
     }
@@ -46,8 +51,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The report of a farm.
-async fn of(folder: &Path) -> anyhow::Result<Report> {
-    let store = Store::open(folder).await?;
+async fn of(store: &Store) -> anyhow::Result<Report> {
     let memory = Memory {
         packages: store.packages(None).await?,
         builds: store.all_builds().await?,
@@ -76,17 +80,15 @@ fn read(file: &Path) -> anyhow::Result<Report> {
 }
 
 /// The page and what goes with it.
-fn write(report: &Report, farm: &Path, out: &Path) -> anyhow::Result<()> {
+async fn write(report: &Report, store: &Store, out: &Path) -> anyhow::Result<()> {
     let logs_folder = out.join("logs");
     std::fs::create_dir_all(&logs_folder)?;
     let mut logs = HashMap::new();
     for package in &report.packages {
         let Some(build) = package.failure().filter(|_| package.outcome.has_failed()) else { continue };
-        let folder = build_folder(farm, BuildId(build.number));
-        let log = log_of(&folder).unwrap_or_else(|| folder.join("output"));
         let name = format!("{}.txt", build.number);
         // One that was removed has no link, and is no reason to have no report.
-        if let Ok(content) = end_of(&log) {
+        if let Some(content) = end_of_log(store, BuildId(build.number)).await? {
             put(&logs_folder.join(&name), &content)?;
             logs.insert(build.number, format!("logs/{name}"));
         }
@@ -104,14 +106,18 @@ fn put(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn end_of(log: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(log)?;
-    let length = file.metadata()?.len();
+async fn end_of_log(store: &Store, build: BuildId) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(log) = BuildFile::log(store, build).await? else { return Ok(None) };
+    let before = log.size().saturating_sub(LOG);
     let mut content = Vec::new();
-    if length > LOG {
-        content.extend_from_slice(format!("[the first {} bytes are left out]\n", length - LOG).as_bytes());
-        file.seek(SeekFrom::Start(length - LOG))?;
+    if before > 0 {
+        content.extend_from_slice(format!("[the first {before} bytes are left out]\n").as_bytes());
     }
-    file.take(LOG).read_to_end(&mut content)?;
-    Ok(content)
+    match log.copy(store, before, &mut content).await {
+        Ok(_) => Ok(Some(content)),
+        Err(error) => {
+            remark!("warning: the log of build {}: {error}", build.0);
+            Ok(None)
+        }
+    }
 }

@@ -137,15 +137,19 @@ fn print_archive(
     planned: Duration,
 ) -> anyhow::Result<()> {
     let graph = &archive.graph;
-    let packages = graph.jobs().filter(|(_, job)| job.kind != JobKind::BaseSet);
+    let packages = graph.jobs().filter(|(_, job)| job.kind == JobKind::Package);
     let mut by_target: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, job) in packages {
         *by_target.entry(graph.target(job.target).as_str()).or_default() += 1;
     }
     let list: Vec<_> = by_target.iter().map(|(target, count)| format!("{count} for {target}")).collect();
+    let toolchains = graph.jobs().filter(|(_, job)| matches!(job.kind, JobKind::Toolchain { .. })).count();
     let cycles = graph.cycles();
     let in_cycles: usize = cycles.components.iter().map(Vec::len).sum();
     writeln!(out, "{} builds: {}", by_target.values().sum::<usize>(), list.join(", "))?;
+    if toolchains > 0 {
+        writeln!(out, "and {toolchains} toolchains, as the suite's cross compilers are of other versions")?;
+    }
     writeln!(
         out,
         "{} needs; {in_cycles} jobs in {} cycles, broken by leaving out {} needs; planned in {:.1} s",

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use archmill_build::classify::ExitCode;
-use archmill_farm::{Forecast, build_folder, log_of};
+use archmill_farm::Forecast;
 use archmill_plan::Moment;
 use archmill_plan::scheduler::Code;
-use archmill_store::{BuildRow, PackageRow, RunForecast, Runs, Store};
+use archmill_store::{BuildRow, KeptFile, PackageRow, RunForecast, Runs, Store};
 use serde_json::{Value, json};
 
 use crate::cli::StatusArgs;
@@ -55,7 +55,11 @@ async fn all(store: &Store, packages: &[PackageRow], runs: bool, json: bool) -> 
     }
     let quiet = [Code::Succeeded, Code::Scheduled, Code::Blocked];
     for row in packages.iter().filter(|row| !quiet.contains(&row.state)) {
-        answer!("{} {}: {}: {}", row.planned.source, row.planned.target, row.state.name(), row.reason);
+        let state = match row.state {
+            Code::Building => format!("building for {}", time(now().since(row.since))),
+            state => state.name().to_owned(),
+        };
+        answer!("{} {}: {state}: {}", row.planned.source, row.planned.target, row.reason);
     }
     Ok(ExitCode::Success)
 }
@@ -88,7 +92,11 @@ async fn one(store: &Store, packages: &[PackageRow], json: bool) -> anyhow::Resu
         let builds = store.builds_of(row.id).await?;
         if json {
             let mut value = as_json(row);
-            value["builds"] = builds.iter().map(|build| build_as_json(store, build)).collect();
+            let mut all = Vec::new();
+            for build in &builds {
+                all.push(build_as_json(build, &store.files_of(build.id).await?));
+            }
+            value["builds"] = all.into();
             values.push(value);
             continue;
         }
@@ -104,9 +112,6 @@ async fn one(store: &Store, packages: &[PackageRow], json: bool) -> anyhow::Resu
         );
         for build in &builds {
             answer!("  {}", build_in_words(build));
-            if let Some(log) = log_of(&build_folder(store.folder(), build.id)) {
-                answer!("     {}", log.display());
-            }
         }
     }
     if json {
@@ -161,7 +166,7 @@ fn as_json(row: &PackageRow) -> Value {
     })
 }
 
-fn build_as_json(store: &Store, build: &BuildRow) -> Value {
+fn build_as_json(build: &BuildRow, files: &[KeptFile]) -> Value {
     let end = build.end.as_ref();
     let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     json!({
@@ -178,8 +183,12 @@ fn build_as_json(store: &Store, build: &BuildRow) -> Value {
         "wall_ms": end.and_then(|end| end.wall).map(millis),
         "cpu_ms": end.and_then(|end| end.cpu).map(millis),
         "peak_memory_bytes": end.and_then(|end| end.peak_memory_bytes),
-        "folder": build_folder(store.folder(), build.id),
+        "files": files.iter().map(file_as_json).collect::<Vec<_>>(),
     })
+}
+
+fn file_as_json(file: &KeptFile) -> Value {
+    json!({ "name": file.name, "sha256": file.blob.sha256, "size_bytes": file.blob.size_bytes })
 }
 
 /// RFC 3339, in UTC.

@@ -1,19 +1,22 @@
 //! What a farm builds: from the indices of a suite, or made up.
 
 use anyhow::{Context as _, bail};
+use archmill_build::toolchain::{lacking, recipe_sha256, tools_ahead};
 use archmill_deb::{Arch, nearest};
-use archmill_farm::JobInputs;
+use archmill_emulate::find;
+use archmill_emulate::twins::{CompilerSource, Family, builtin, parse};
+use archmill_farm::{JobInputs, Owners};
 use archmill_plan::graph::{Component, Graph, InputSettings, Planned, Planner};
-use archmill_plan::scheduler::{Known, Standing};
+use archmill_plan::scheduler::{Known, Policy, Standing};
 use archmill_plan::simulate::{MadeUp, MadeUpComponent};
 use archmill_plan::{JobId, JobKind};
-use archmill_solve::{PackageRef, Sources, Universe};
+use archmill_solve::Sources;
 
 use super::machines::architectures;
 use super::{ComponentConfig, FarmConfig, ModelConfig};
 use crate::cli::ArchiveArgs;
 use crate::indices;
-use crate::setup::Mistake;
+use crate::setup::{self, Mistake};
 
 /// The jobs of a farm.
 pub(crate) struct Archive {
@@ -22,6 +25,8 @@ pub(crate) struct Archive {
     pub(crate) known: Vec<(JobId, Known)>,
     /// What goes into them, if it was asked for.
     pub(crate) inputs: JobInputs,
+    /// Whose packages are whose, if that was asked for as well.
+    pub(crate) owners: Owners,
 }
 
 /// What is to be found out about jobs besides what they need.
@@ -39,7 +44,8 @@ pub(crate) fn open(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> an
     }
     let made_up = farm.component.iter().filter(|component| component.made_up.is_some()).count();
     let mut opened = if made_up == farm.component.len() {
-        Archive { graph: make_up(farm)?, known: Vec::new(), inputs: JobInputs::default() }
+        let (inputs, owners) = (JobInputs::default(), Owners::default());
+        Archive { graph: make_up(farm)?, known: Vec::new(), inputs, owners }
     } else if made_up == 0 {
         of_suite(farm, archive, depth)?
     } else {
@@ -85,6 +91,10 @@ fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> anyhow::R
         .zip(&lists)
         .map(|(component, architectures)| component_of(component, architectures, &sources))
         .collect::<anyhow::Result<_>>()?;
+    let owners = match depth {
+        Depth::Needs => Owners::default(),
+        Depth::Inputs(_) => owners(&sources),
+    };
     let planner = Planner::new(farm.model.into(), &components)?;
     let mut planner = match depth {
         Depth::Needs => planner.without_explanations(),
@@ -92,34 +102,47 @@ fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> anyhow::R
     };
     planner.solve(&Arch::ALL, &universe)?;
     planner.solve(native, &universe)?;
-    let tools = tools_ahead(&universe, native, &sources)?;
-    drop(universe);
+    let families = families(&archive)?;
+    let cache = setup::setup(&archive)?.0.cache;
+    let tools = tools_ahead(&universe, native, &sources, &families);
+    let mut toolchains: Vec<(Arch, CompilerSource)> = Vec::new();
     for target in planner.targets().iter().filter(|target| **target != Arch::ALL && *target != native) {
-        planner.solve(target, &indices::of_suite(&archive, target, &[])?.0)?;
+        let (of_target, _) = indices::of_suite(&archive, target, &[])?;
+        let base = planner.solve(target, &of_target)?;
+        let (Ok(host), Ok(makes)) = (find(native.as_str()), find(target.as_str())) else { continue };
+        if farm.policy == Policy::NativeOnly {
+            continue;
+        }
+        let lacking = lacking(&cache, (host, &universe), (makes, &of_target), &base, &families);
+        toolchains.extend(lacking.into_iter().map(|compiler| (target.clone(), compiler)));
     }
+    drop(universe);
     planner.want_twins(native, &tools);
+    for (makes, CompilerSource { source, version }) in &toolchains {
+        // Of another version than the source there is nothing to build it from.
+        let Some(stanza) = sources.find(source).filter(|stanza| stanza.version == version) else { continue };
+        planner.add_toolchain(native, makes, &stanza, &recipe_sha256())?;
+    }
     let Planned { graph, unresolvable, inputs, named } = planner.finish();
     let known = unresolvable.into_iter().map(|(job, why)| (job, Known::Unresolvable(why.into())));
     let inputs = JobInputs { hashes: inputs.into_iter().collect(), named: named.into_iter().collect() };
-    Ok(Archive { graph, known: known.collect(), inputs })
+    Ok(Archive { graph, known: known.collect(), inputs, owners })
 }
 
-/// Sources of tools that have twins, and of which this machine's packages are of another version than what is to be built: until
-/// the farm has built them for this machine, there is no twin of that version.
-fn tools_ahead(universe: &Universe, native: &Arch, sources: &Sources) -> anyhow::Result<Vec<String>> {
-    let mut tools = Vec::new();
-    for given in archmill_emulate::twins::builtin()?.iter().flat_map(|family| &family.twin) {
-        let name = given.twin.as_deref().unwrap_or(&given.package);
-        let Some((source, version)) = universe.candidate(name, native).map(PackageRef::source) else {
-            continue;
-        };
-        if sources.find(source).is_some_and(|planned| planned.version != version) {
-            tools.push(source.to_owned());
-        }
+fn owners(sources: &Sources) -> Owners {
+    sources.current().flat_map(|source| source.binaries().map(move |name| (name, source.name))).collect()
+}
+
+/// The rules of twins, with those of the user.
+fn families(archive: &ArchiveArgs) -> anyhow::Result<Vec<Family>> {
+    let mut families = builtin()?;
+    for path in &archive.twin_rules {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Mistake(format!("--twin-rules: cannot read {name}: {error}")))?;
+        families.push(parse(&name, &text).map_err(|error| Mistake(error.to_string()))?);
     }
-    tools.sort_unstable();
-    tools.dedup();
-    Ok(tools)
+    Ok(families)
 }
 
 fn component_of<'s>(

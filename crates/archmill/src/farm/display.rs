@@ -138,7 +138,7 @@ pub(crate) fn left(forecast: &Forecast) -> String {
 
 fn name(scheduler: &Scheduler, job: JobId) -> String {
     let of = scheduler.graph().job(job);
-    format!("{} {} {}", of.source, of.version, scheduler.graph().target(of.target))
+    format!("{} {} {}", of.source, of.version, scheduler.graph().made_for(job))
 }
 
 /// The section of the log that a build is in.

@@ -4,11 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use archmill_build::record;
-use archmill_farm::{RESULTS, build_folder};
+use archmill_farm::BuildFile;
 use archmill_plan::predict::Traits;
 use archmill_plan::simulate::{Seen, SeenEnd};
-use archmill_store::{BuildRow, EndKind, PackageId, Store};
+use archmill_store::{BuildId, EndKind, PackageId, Store};
 use rustc_hash::FxHashMap;
+
+/// The name of records of builds.
+const RECORD: &str = "build-record.json";
 
 /// All builds of the packages of the last plan, in the order in which they were started.
 pub(crate) async fn seen(folder: &Path) -> anyhow::Result<Vec<Seen>> {
@@ -16,27 +19,33 @@ pub(crate) async fn seen(folder: &Path) -> anyhow::Result<Vec<Seen>> {
     let packages = store.packages(None).await?;
     let names: FxHashMap<PackageId, (String, String)> =
         packages.into_iter().map(|row| (row.id, (row.planned.source, row.planned.target))).collect();
-    let of = |build: BuildRow| {
-        let (source, target) = names.get(&build.new.package)?.clone();
-        let end = build.end.as_ref()?;
+    let mut seen = Vec::new();
+    for build in store.all_builds().await? {
+        let (Some((source, target)), Some(end)) = (names.get(&build.new.package), &build.end) else {
+            continue;
+        };
         let kind = match end.kind {
             EndKind::Built => SeenEnd::Built,
             EndKind::Failed | EndKind::Unresolvable => SeenEnd::Failed,
             EndKind::Transient | EndKind::Lost => SeenEnd::Transient,
             // Somebody wanted that.
-            EndKind::Cancelled => return None,
+            EndKind::Cancelled => continue,
         };
         let took: Duration = end.wall.max(end.cpu).unwrap_or_default();
-        let traits = source_bytes(&build_folder(store.folder(), build.id));
+        let traits = source_bytes(&store, build.id).await;
         let traits = traits.map(|source_bytes| Traits { source_bytes, installs: 0 });
-        Some(Seen { source, target, traits, rung: build.new.rung, took, end: kind })
-    };
-    Ok(store.all_builds().await?.into_iter().filter_map(of).collect())
+        let (source, target) = (source.clone(), target.clone());
+        seen.push(Seen { source, target, traits, rung: build.new.rung, took, end: kind });
+    }
+    Ok(seen)
 }
 
 /// Size of what was built, if its record is still there.
-fn source_bytes(folder: &Path) -> Option<u64> {
-    let record = record::read(&folder.join(RESULTS).join("build-record.json")).ok()?;
+async fn source_bytes(store: &Store, build: BuildId) -> Option<u64> {
+    let file = BuildFile::named(store, build, RECORD).await.ok()??;
+    let mut bytes = Vec::new();
+    file.copy(store, 0, &mut bytes).await.ok()?;
+    let record = record::parse(std::str::from_utf8(&bytes).ok()?, RECORD).ok()?;
     let source = record.inputs.source?;
     let files = source.files.iter().chain(&source.dsc).map(|file| file.size_bytes);
     Some(files.sum()).filter(|bytes| *bytes > 0)

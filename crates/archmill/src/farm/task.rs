@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use archmill_engine::Task;
-use archmill_farm::{Order, RESULTS};
+use archmill_farm::{Again, Order, RESULTS};
+use archmill_plan::JobKind;
 use archmill_plan::ladder::Mode;
 use rustc_hash::FxHashSet;
 
@@ -60,8 +61,15 @@ impl Tasks {
 
     /// The command of a build.
     pub(crate) fn task(&self, order: &Order<'_>) -> Task {
-        let Order { graph, job, build, number, folder } = *order;
+        let Order { graph, job, build, again, folder } = *order;
         let of = graph.job(job);
+        if let JobKind::Toolchain { of: source, makes } = &of.kind {
+            let (source, jobs) = (format!("{source}={}", of.version), build.width.to_string());
+            let words = ["toolchain", "build", &source, "--for", makes.as_str(), "--jobs", &jobs];
+            let words = words.into_iter().chain(["--out", RESULTS, "--quiet"]).map(OsString::from);
+            let arguments = words.chain(self.common.iter().cloned()).collect();
+            return Task { folder: folder.to_owned(), program: self.program.clone(), arguments };
+        }
         let target = graph.target(of.target).as_str();
         let (arch, kind) = if target == "all" { (&*self.native, "all") } else { (target, "any") };
         let mode = match build.rung.mode {
@@ -89,8 +97,9 @@ impl Tasks {
         if self.untested.contains(&*of.source) {
             arguments.push("--no-check".into());
         }
-        if let Some(number) = number.filter(|_| build.rung.mode != Mode::Imported) {
+        if let Some(Again { number, reason }) = again.filter(|_| build.rung.mode != Mode::Imported) {
             arguments.extend(["--binnmu".into(), number.to_string().into()]);
+            arguments.extend(reason.iter().flat_map(|reason| ["--binnmu-reason".into(), reason.into()]));
             arguments.extend(["--maintainer".into(), (&self.maintainer).into()]);
         }
         Task { folder: folder.to_owned(), program: self.program.clone(), arguments }

@@ -14,74 +14,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::emulator::{Chosen, host_arch};
 use super::error::{During as _, JobError};
+use super::host_packages::{HostPackages, installed};
 use super::session::Session;
 use crate::classify::Phase;
 use crate::report::Event;
 use crate::root::twins::{FORMAT, LINKS, LayArgs};
 
-/// The packages for this machine in the suites of a build.
-struct HostPackages {
+/// What there is for a machine in the suites of a build.
+struct OfHost {
     universe: Universe,
     arch: Arch,
-    /// URI of the archive that each index is from.
     uris: Vec<String>,
-    /// Where toolchains are.
-    cache: PathBuf,
-}
-
-impl Offers for HostPackages {
-    fn versions(&self, name: &str) -> Vec<Offer> {
-        let packages = self.universe.versions(name, &self.arch);
-        let of_host = packages.filter(|package| package.architecture() != "all");
-        of_host
-            .map(|package| {
-                let (source, source_version) = package.source();
-                let field = |name: &str| package.field(name).unwrap_or_default().to_owned();
-                let uri = self.uris.get(package.index_number()).map_or("", String::as_str);
-                Offer {
-                    name: package.name().to_owned(),
-                    version: package.version().to_owned(),
-                    arch: self.arch.to_string(),
-                    source: source.to_owned(),
-                    source_version: source_version.to_owned(),
-                    depends: depends(&field("Pre-Depends"), &field("Depends")),
-                    built_using: field("Built-Using"),
-                    filename: format!("{uri}/{}", field("Filename")),
-                    size: field("Size").parse().unwrap_or(0),
-                    sha256: field("SHA256"),
-                    index: package.index_number(),
-                    folder: None,
-                }
-            })
-            .collect()
-    }
-
-    fn toolchain(&self, source: &str, version: &str, target: &str) -> Option<Offer> {
-        let made = crate::toolchain::find(&self.cache, source, version, target)?;
-        let mut libraries: Vec<&str> =
-            made.description.libraries.iter().map(|library| library.package.as_str()).collect();
-        libraries.sort_unstable();
-        libraries.dedup();
-        Some(Offer {
-            name: format!("toolchain {source} for {target}"),
-            version: version.to_owned(),
-            arch: self.arch.to_string(),
-            source: source.to_owned(),
-            source_version: version.to_owned(),
-            depends: libraries.join(", "),
-            built_using: String::new(),
-            filename: String::new(),
-            size: 0,
-            sha256: made.description.key.clone(),
-            index: 0,
-            folder: Some(made.folder.clone()),
-        })
-    }
-}
-
-fn depends(pre_depends: &str, depends: &str) -> String {
-    let parts: Vec<&str> = [pre_depends, depends].into_iter().filter(|part| !part.is_empty()).collect();
-    parts.join(", ")
 }
 
 /// The acceleration plan for a root.
@@ -93,27 +36,21 @@ pub(super) fn acceleration(
     set: &InstallSet,
 ) -> Result<AccelerationPlan, JobError> {
     let host = find(host_arch(session)).during(Phase::Host)?;
-    let mut offers = vec![(host, host_packages(session, host, suites)?)];
+    let mut of_hosts = vec![(host, of_host(session, host, suites)?)];
     // Programs of 32 bits are the CPU's own too, and have the word size of a target of 32 bits.
     let small = find("i386").during(Phase::Host)?;
     if arch.bits == small.bits && session.host.execution(small) != Execution::Emulated {
-        offers.push((small, host_packages(session, small, suites)?));
+        of_hosts.push((small, of_host(session, small, suites)?));
     }
-    let installed: Vec<Installed> = set
-        .packages
+    let offers: Vec<(&Architecture, HostPackages<'_>)> = of_hosts
         .iter()
-        .map(|package| {
-            let field = |name: &str| universe.package(package.id).field(name).unwrap_or_default();
-            Installed {
-                name: package.name.clone(),
-                version: package.version.clone(),
-                of_target: package.arch.as_str() == arch.debian,
-                source: package.source.clone(),
-                source_version: package.source_version.clone(),
-                depends: depends(field("Pre-Depends"), field("Depends")),
-            }
+        .map(|(host, of)| {
+            let OfHost { universe, arch, uris } = of;
+            (*host, HostPackages { universe, arch, uris, cache: &session.setup.cache })
         })
         .collect();
+    let installed: Vec<Installed> =
+        set.packages.iter().map(|package| installed(universe.package(package.id), arch.debian)).collect();
     let mut families = builtin().during(Phase::Host)?;
     for path in &session.setup.twin_rules {
         let name = path.display().to_string();
@@ -136,11 +73,7 @@ pub(super) fn acceleration(
     Ok(plan)
 }
 
-fn host_packages(
-    session: &Session<'_>,
-    host: &Architecture,
-    suites: &[OpenedSuite],
-) -> Result<HostPackages, JobError> {
+fn of_host(session: &Session<'_>, host: &Architecture, suites: &[OpenedSuite]) -> Result<OfHost, JobError> {
     let arch: Arch = host.debian.parse().during(Phase::Host)?;
     let archives = session.archives()?;
     let (mut texts, mut uris, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
@@ -157,7 +90,7 @@ fn host_packages(
     }
     let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
     let universe = super::universe(&session.setup.cache, texts, &hashes, &arch, &[]);
-    Ok(HostPackages { universe, arch, uris, cache: session.setup.cache.clone() })
+    Ok(OfHost { universe, arch, uris })
 }
 
 impl Chosen {

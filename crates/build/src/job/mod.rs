@@ -10,6 +10,7 @@ mod error;
 mod failure;
 mod fallback;
 mod finish;
+pub(crate) mod host_packages;
 mod import;
 mod interactive;
 mod kept;

@@ -71,8 +71,8 @@ impl Inputs {
     }
 }
 
-/// SHA-256 of the script of this archmill.
-pub(super) fn recipe_sha256() -> String {
+/// SHA-256 of the script of this archmill, which is how it builds toolchains.
+pub fn recipe_sha256() -> String {
     hex::encode(Sha256::digest(RECIPE))
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use archmill_deb::Relations;
 use archmill_emulate::Architecture;
@@ -34,6 +34,8 @@ pub struct Order {
     pub jobs: NonZeroUsize,
     /// Limits of each step of the build.
     pub limits: Limits,
+    /// Where the log goes, in place of the cache.
+    pub log: Option<PathBuf>,
 }
 
 /// A toolchain, and whether it was there already.
@@ -70,7 +72,7 @@ pub fn make(session: &Session<'_>, order: &Order) -> Result<Made, ToolchainError
     if let Some(toolchain) = whole(&place) {
         return Ok(Made { toolchain, reused: true });
     }
-    let log = place.with_extension("log");
+    let log = order.log.clone().unwrap_or_else(|| place.with_extension("log"));
     let run = Run { session, request: &request, plan: &plan, target: &target, log: &log };
     let work = WorkFolder::create(&session.folder("work"), &session.map)
         .map_err(at("make a working folder in", &session.folder("work")))?;
@@ -86,12 +88,13 @@ pub fn make(session: &Session<'_>, order: &Order) -> Result<Made, ToolchainError
 fn named(source: &str) -> Result<(&str, Option<&str>), ToolchainError> {
     let (name, version) =
         source.split_once('=').map_or((source, None), |(name, version)| (name, Some(version)));
+    if can_make(name) { Ok((name, version)) } else { Err(ToolchainError::Source(source.to_owned())) }
+}
+
+/// Whether a source package is that of a compiler which the script can build.
+pub(super) fn can_make(name: &str) -> bool {
     let number = name.strip_prefix("gcc-").and_then(|number| number.parse::<u32>().ok());
-    if number.is_some_and(|number| number >= OLDEST) {
-        Ok((name, version))
-    } else {
-        Err(ToolchainError::Source(source.to_owned()))
-    }
+    number.is_some_and(|number| number >= OLDEST)
 }
 
 fn host(session: &Session<'_>) -> Result<&'static Architecture, JobError> {

@@ -8,6 +8,7 @@ mod arguments;
 mod description;
 mod error;
 mod inputs;
+mod lacking;
 mod macros;
 mod make;
 mod results;
@@ -16,6 +17,7 @@ mod target;
 
 pub use description::{Description, FORMAT, Library, ProgramFile, Toolchain, find, list};
 pub use error::ToolchainError;
-pub use inputs::{Headers, InputPackage, Inputs};
+pub use inputs::{Headers, InputPackage, Inputs, recipe_sha256};
+pub use lacking::{lacking, tools_ahead};
 pub use make::{Made, Order, make};
 pub use target::Target;

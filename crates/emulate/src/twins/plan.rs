@@ -106,6 +106,30 @@ pub struct Refusal {
     pub family: String,
     /// Why.
     pub reason: String,
+    /// The source of the compiler in the root, where one of that very version for this machine would do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toolchain: Option<CompilerSource>,
+}
+
+/// The source of a compiler.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CompilerSource {
+    /// Source package.
+    pub source: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Why there is no twin.
+struct NoTwin {
+    reason: String,
+    toolchain: Option<CompilerSource>,
+}
+
+impl From<String> for NoTwin {
+    fn from(reason: String) -> Self {
+        Self { reason, toolchain: None }
+    }
 }
 
 /// Decides which packages of a root have twins. No I/O; the same input gives the same plan.
@@ -154,10 +178,11 @@ pub fn plan(
                         .extend(given.links.iter().map(|(link, to)| (words.fill(link), words.fill(to))));
                     plan.twins.push(twin(package, &family.family, given, &words, arch.bits, offer));
                 }
-                Err(reason) => plan.refused.push(Refusal {
+                Err(NoTwin { reason, toolchain }) => plan.refused.push(Refusal {
                     package: format!("{} {}", package.name, package.version),
                     family: family.family.clone(),
                     reason,
+                    toolchain,
                 }),
             }
         }
@@ -250,15 +275,18 @@ impl Planner<'_> {
         package: &Installed,
         given: &Given,
         words: &Words,
-    ) -> Result<(Offer, Vec<Offer>), String> {
+    ) -> Result<(Offer, Vec<Offer>), NoTwin> {
         if given.same_word_size && self.arch.bits != self.host.bits {
-            return Err(format!(
+            let reason = format!(
                 "it has the size of a pointer compiled in: {} bits for {}, {} for {}",
                 self.arch.bits, self.arch.debian, self.host.bits, self.host.debian
-            ));
+            );
+            return Err(reason.into());
         }
         if self.arch.endian != self.host.endian {
-            return Err(format!("{} has another byte order than {}", self.arch.debian, self.host.debian));
+            return Err(
+                format!("{} has another byte order than {}", self.arch.debian, self.host.debian).into()
+            );
         }
         let name = given.twin.as_ref().map_or_else(|| package.name.clone(), |name| words.fill(name));
         let offer = if given.cross { self.cross(package, &name)? } else { self.same(package, &name)? };
@@ -304,7 +332,7 @@ impl Planner<'_> {
     }
 
     /// Of another source that was built using the very version.
-    fn cross(&mut self, package: &Installed, name: &str) -> Result<Offer, String> {
+    fn cross(&mut self, package: &Installed, name: &str) -> Result<Offer, NoTwin> {
         let target = self.arch.debian;
         if let Some(made) = self.offers.toolchain(&package.source, &package.source_version, target) {
             return Ok(made);
@@ -314,7 +342,7 @@ impl Planner<'_> {
         let offers = self.versions(name);
         let equal =
             offers.iter().find(|offer| offer.built_using.split(',').any(|using| using.trim() == wanted));
-        equal.cloned().ok_or_else(|| match offers.first() {
+        let reason = || match offers.first() {
             Some(other) => format!(
                 "{name} {} for {host} was built using {}, and the root has {} {}; build the one in step with: archmill toolchain build {} --for {}",
                 other.version,
@@ -325,7 +353,10 @@ impl Planner<'_> {
                 self.arch.debian,
             ),
             None => format!("there is no {name} for {host}"),
-        })
+        };
+        let source =
+            || CompilerSource { source: package.source.clone(), version: package.source_version.clone() };
+        equal.cloned().ok_or_else(|| NoTwin { reason: reason(), toolchain: Some(source()) })
     }
 
     /// The libraries that packages load, each of the version in the root where the root has it.

@@ -2,25 +2,26 @@
 
 use archmill_engine::Exit;
 use archmill_engine::local::{self, Running};
-use archmill_plan::JobId;
 use archmill_plan::ladder::Advice;
 use archmill_plan::scheduler::{BuildId, End, Event, Failure};
-use archmill_store::BuildEnd;
+use archmill_plan::{JobId, JobKind};
+use archmill_store::{BuildEnd, KeptFile};
 use tokio::time::Instant;
 
-use super::{Driver, Order, Start, Underway, With, now};
-use crate::build_folder;
-use crate::results::{Place, Results, Taking, Trouble, take};
-use crate::verdict::{TRANSIENT, Verdict, judge, keep};
+use super::{Driver, Order, Start, Taken, Underway, With, now};
+use crate::results::{Place, Taking, Trouble, take};
+use crate::verdict::{TRANSIENT, Verdict, judge, judge_toolchain, keep};
+use crate::{build_folder, files};
 
 impl Driver<'_> {
     pub(super) fn start(&mut self, start: &Start) {
-        let Start { job, build, row, number } = *start;
+        let Start { job, build, row, again } = start;
+        let (job, build, row) = (*job, *build, *row);
         let orphan = self.adopted.remove(&job);
         let is_adopted = orphan.is_some();
         let folder = build_folder(self.store.folder(), row);
         let graph = self.scheduler.graph();
-        let order = Order { graph, job, build: &build, number, folder: &folder };
+        let order = Order { graph, job, build: &build, again: again.as_ref(), folder: &folder };
         let running = match orphan {
             Some(orphan) => Ok(orphan.running),
             None => local::start(&(self.task)(&order)),
@@ -35,7 +36,7 @@ impl Driver<'_> {
             }
             Err(error) => {
                 let end = End::Transient(error.to_string().into());
-                self.conclude(id, Verdict { kept: keep(&end, now()), end });
+                self.conclude(id, Verdict { kept: keep(&end, now()), end }, Vec::new());
             }
         }
     }
@@ -43,38 +44,59 @@ impl Driver<'_> {
     pub(super) fn ended(&mut self, id: BuildId, exit: Exit) {
         let Some(underway) = self.running.get(&id) else { return };
         let folder = build_folder(self.store.folder(), underway.row);
-        let verdict = judge(&folder, underway.build.rung, exit, underway.asked.is_some(), &self.rules, now());
-        let Some(archive) = self.archive.as_ref().filter(|_| matches!(verdict.end, End::Built { .. })) else {
-            return self.conclude(id, verdict);
-        };
         let graph = self.scheduler.graph();
-        let taking = Taking {
-            build: folder,
+        let (rung, asked) = (underway.build.rung, underway.asked.is_some());
+        let is_package = graph.job(underway.job).kind == JobKind::Package;
+        let verdict = if is_package {
+            judge(&folder, rung, exit, asked, &self.rules, now())
+        } else {
+            judge_toolchain(&folder, exit, asked, now())
+        };
+        let is_published = is_package && matches!(verdict.end, End::Built { .. });
+        let taking = self.archive.as_ref().filter(|_| is_published).map(|archive| Taking {
+            build: folder.clone(),
             archive: archive.folder().to_owned(),
             place: Place::of(graph, underway.job),
             version: graph.job(underway.job).version.to_string(),
             before: self.jobs.fingerprint(underway.job).map(str::to_owned),
             versions: self.jobs.versions(underway.job),
-        };
-        self.takes.spawn_blocking(move || (id, verdict, take(&taking)));
+            owners: self.owners.clone(),
+        });
+        let blobs = self.store.blobs().clone();
+        self.takes.spawn(async move {
+            let results = match taking {
+                Some(taking) => {
+                    let taken = tokio::task::spawn_blocking(move || take(&taking)).await;
+                    Some(taken.unwrap_or_else(|error| Err(Trouble::Host(error.to_string()))))
+                }
+                None => None,
+            };
+            Taken { id, verdict, results, files: files::keep(&blobs, &folder).await }
+        });
     }
 
-    /// What a build made was read, or cannot be.
-    pub(super) fn taken(&mut self, id: BuildId, verdict: Verdict, results: Result<Results, Trouble>) {
+    /// What a build made was read and its files are kept, or that cannot be.
+    pub(super) fn taken(&mut self, taken: Taken) {
+        let Taken { id, mut verdict, results, files } = taken;
+        let (results, files) = match (results, files) {
+            (results, Ok(files)) => (results, files),
+            (_, Err(error)) => (Some(Err(Trouble::Host(error.to_string()))), Vec::new()),
+        };
         match results {
-            Ok(results) => {
+            Some(Ok(results)) => {
                 self.results.insert(id, results);
-                self.conclude(id, verdict);
             }
-            Err(trouble) => {
+            Some(Err(trouble)) => {
                 let end = trouble.end();
                 let kept = BuildEnd { at: verdict.kept.at, ..keep(&end, now()) };
-                self.conclude(id, Verdict { end, kept });
+                verdict = Verdict { end, kept };
             }
+            None => {}
         }
+        self.conclude(id, verdict, files);
     }
 
-    fn conclude(&mut self, id: BuildId, verdict: Verdict) {
+    fn conclude(&mut self, id: BuildId, verdict: Verdict, files: Vec<KeptFile>) {
         let Some(underway) = self.running.get(&id) else { return };
         let (job, row, build) = (underway.job, underway.row, underway.build);
         let Verdict { end, kept } = self.limited(job, verdict);
@@ -87,7 +109,7 @@ impl Driver<'_> {
         if !matches!(end, End::Built { .. }) {
             self.running.remove(&id);
         }
-        self.queue.push_back((Event::Ended(id, end), With::End(row, kept)));
+        self.queue.push_back((Event::Ended(id, end), With::End(row, kept, files)));
     }
 
     /// What came to nothing too often in a row is left for the next run: a mirror that lost a file must not keep a rebuild

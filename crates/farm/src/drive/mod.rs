@@ -15,20 +15,21 @@ use archmill_plan::graph::Graph;
 use archmill_plan::ladder::Worked;
 use archmill_plan::scheduler::{Action, Build, BuildId, Code, End, Event, Farm, Known, MachineId, Scheduler};
 use archmill_plan::{JobId, JobKind, Moment};
-use archmill_store::{BuildEnd, NewRun, RequestKind, RequestRow, RunForecast, Store};
+use archmill_store::{BlobError, BuildEnd, KeptFile, NewRun, RequestKind, RequestRow, RunForecast, Store};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use crate::jobs::{JobInputs, Jobs, OwnResults};
-use crate::known::Adopted;
+use crate::known::{Adopted, OwnArchive, is_set_aside};
 use crate::outlook::{Forecast, Outlook};
+use crate::owners::Owners;
 use crate::results::{Results, Trouble, fill};
 use crate::rules::FailureRules;
 use crate::verdict::Verdict;
 use crate::watch::Watch;
-use crate::{FarmError, build_folder, known};
+use crate::{FarmError, build_folder, files, known};
 use replay::learn;
 
 pub use replay::replay;
@@ -51,10 +52,19 @@ pub struct Order<'o> {
     pub job: JobId,
     /// How it is to be run.
     pub build: &'o Build,
-    /// Its number as a rebuild of a version that was published before (`+bN`).
-    pub number: Option<u32>,
+    /// Whether it is a rebuild of a version that was published before.
+    pub again: Option<&'o Again>,
     /// Where.
     pub folder: &'o Path,
+}
+
+/// A rebuild of a version that was published before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// Its number (`+bN`).
+    pub number: u32,
+    /// Why it is, if that is known: one sentence.
+    pub reason: Option<String>,
 }
 
 /// The command of a build.
@@ -73,6 +83,8 @@ pub struct Rebuild<'r> {
     pub inputs: JobInputs,
     /// Where results go, if builds are made against them.
     pub archive: Option<Publisher>,
+    /// Whose packages are whose in the suite.
+    pub owners: Owners,
     /// What logs tell of failures.
     pub rules: FailureRules,
     /// Source packages whose tests are left out.
@@ -145,9 +157,10 @@ struct Driver<'r> {
     scheduler: Scheduler,
     jobs: Jobs,
     archive: Option<Publisher>,
+    owners: Owners,
     rules: FailureRules,
     /// Results that are being read.
-    takes: JoinSet<(BuildId, Verdict, Result<Results, Trouble>)>,
+    takes: JoinSet<Taken>,
     /// Those that were, until the scheduler asks for them.
     results: FxHashMap<BuildId, Results>,
     /// What went into the last build of each job in this run.
@@ -161,6 +174,8 @@ struct Driver<'r> {
     adopted: FxHashMap<JobId, Adopted>,
     running: FxHashMap<BuildId, Underway>,
     ends: JoinSet<(BuildId, Result<Exit, EngineError>)>,
+    /// Builds whose files were written down as kept in the transaction that is under way.
+    kept: Vec<archmill_store::BuildId>,
     /// What the scheduler has yet to be told.
     queue: VecDeque<(Event, With)>,
     wake: Option<Moment>,
@@ -173,6 +188,14 @@ struct Driver<'r> {
     outlook: Outlook,
     /// When the forecast was written down.
     foretold: Option<Instant>,
+}
+
+/// A build whose results were read, if it has some for the archive, and whose files are kept.
+struct Taken {
+    id: BuildId,
+    verdict: Verdict,
+    results: Option<Result<Results, Trouble>>,
+    files: Result<Vec<KeptFile>, BlobError>,
 }
 
 /// A build that runs.
@@ -190,14 +213,15 @@ struct Start {
     job: JobId,
     build: Build,
     row: archmill_store::BuildId,
-    number: Option<u32>,
+    again: Option<Again>,
 }
 
 /// What is written down together with an event.
 enum With {
     Nothing,
-    End(archmill_store::BuildId, BuildEnd),
-    Published(JobId, Worked, Option<(archmill_store::BuildId, Results)>),
+    End(archmill_store::BuildId, BuildEnd, Vec<KeptFile>),
+    /// With the moment at which the build began.
+    Published(JobId, Moment, Worked, Option<(archmill_store::BuildId, Results)>),
     Request(RequestRow, JobId),
 }
 
@@ -212,14 +236,15 @@ impl<'r> Driver<'r> {
             mut farm,
             inputs,
             mut archive,
+            owners,
             rules,
             nocheck,
             processors,
             task,
             most_retries,
         } = rebuild;
-        let pool = archive.as_ref().map(Publisher::folder);
-        let orphans = known::take_in(store, suite, pool, &rules, now()).await?;
+        let own = archive.as_ref().map(|archive| OwnArchive { folder: archive.folder(), owners: &owners });
+        let orphans = known::take_in(store, suite, own, &rules, now()).await?;
         let results = match &mut archive {
             Some(archive) => {
                 let published = store.published(suite).await?;
@@ -250,6 +275,7 @@ impl<'r> Driver<'r> {
             scheduler: Scheduler::new(farm),
             jobs,
             archive,
+            owners,
             rules,
             takes: JoinSet::new(),
             results: FxHashMap::default(),
@@ -261,6 +287,7 @@ impl<'r> Driver<'r> {
             adopted,
             running: FxHashMap::default(),
             ends: JoinSet::new(),
+            kept: Vec::new(),
             queue: VecDeque::new(),
             wake: None,
             retries: FxHashMap::default(),
@@ -275,7 +302,8 @@ impl<'r> Driver<'r> {
         let mut change = store.begin().await?;
         for row in &rows {
             let Some(job) = driver.jobs.job(row.id) else { continue };
-            if let Some(inputs) = row.settled_inputs.as_ref().filter(|_| row.state == Code::Succeeded) {
+            let had_succeeded = row.state == Code::Succeeded || is_set_aside(row.state);
+            if let Some(inputs) = row.settled_inputs.as_ref().filter(|_| had_succeeded) {
                 driver.succeeded.insert(job, inputs.clone());
             }
             let state = driver.scheduler.state(job);
@@ -326,7 +354,7 @@ impl<'r> Driver<'r> {
                     Err(error) => std::panic::resume_unwind(error.into_panic()),
                 },
                 Some(joined) = self.takes.join_next(), if !self.takes.is_empty() => match joined {
-                    Ok((build, verdict, results)) => self.taken(build, verdict, results),
+                    Ok(taken) => self.taken(taken),
                     Err(error) => std::panic::resume_unwind(error.into_panic()),
                 },
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
@@ -388,15 +416,13 @@ impl<'r> Driver<'r> {
     async fn take_requests(&mut self) -> Result<(), FarmError> {
         for request in self.store.requests().await? {
             let graph = self.scheduler.graph();
-            let is_meant = |job: &archmill_plan::Job| {
-                job.kind == JobKind::Package
+            let is_meant = |id: JobId, job: &archmill_plan::Job| {
+                job.kind != JobKind::BaseSet
                     && *job.source == *request.source
-                    && request
-                        .target
-                        .as_ref()
-                        .is_none_or(|target| graph.target(job.target).as_str() == target)
+                    && request.target.as_ref().is_none_or(|target| graph.made_for(id).as_str() == target)
             };
-            let meant: Vec<JobId> = graph.jobs().filter(|(_, job)| is_meant(job)).map(|(id, _)| id).collect();
+            let meant: Vec<JobId> =
+                graph.jobs().filter(|(id, job)| is_meant(*id, job)).map(|(id, _)| id).collect();
             self.watch.requested(&request, meant.len());
             if meant.is_empty() {
                 let mut change = self.store.begin().await?;
@@ -449,7 +475,8 @@ impl<'r> Driver<'r> {
                         let with = self.running.remove(&build).map_or(With::Nothing, |underway| {
                             let version = self.scheduler.graph().job(job).version.clone();
                             let worked = Worked { rung: underway.build.rung, version };
-                            With::Published(job, worked, results.map(|results| (underway.row, results)))
+                            let results = results.map(|results| (underway.row, results));
+                            With::Published(job, underway.build.since, worked, results)
                         });
                         events.push_back((Event::Published { build, changed }, with));
                     }
@@ -458,6 +485,10 @@ impl<'r> Driver<'r> {
             }
         }
         change.commit().await?;
+        // What is kept and written down is not needed there any more.
+        for row in std::mem::take(&mut self.kept) {
+            files::clear(&build_folder(self.store.folder(), row))?;
+        }
         if !starts.is_empty() {
             // What is started now is built against what was published before.
             self.write_archive(Compress::No)?;

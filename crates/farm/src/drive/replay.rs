@@ -14,8 +14,12 @@ use crate::FarmError;
 pub async fn replay(store: &Store, run: i64, mut farm: Farm) -> Result<Scheduler, FarmError> {
     farm.known = store.known_in(run).await?;
     let of = |source: &str, target: &str| {
-        let is_it = |job: &Job| *job.source == *source && farm.graph.target(job.target).as_str() == target;
-        farm.graph.jobs().find(|(_, job)| job.kind == JobKind::Package && is_it(job)).map(|(id, _)| id)
+        let is_it = |id: JobId, job: &Job| {
+            job.kind != JobKind::BaseSet
+                && *job.source == *source
+                && farm.graph.made_for(id).as_str() == target
+        };
+        farm.graph.jobs().find(|(id, job)| is_it(*id, job)).map(|(id, _)| id)
     };
     let rows = store.packages(None).await?;
     let of = |row: &PackageRow| Some((row.id, of(&row.planned.source, &row.planned.target)?));

@@ -5,10 +5,10 @@ use archmill_plan::scheduler::{Build, Code, State};
 use archmill_plan::{JobId, Moment};
 use archmill_store::{Change, NewBuild, Publication, RequestKind};
 
-use super::{Driver, Start, With};
+use super::{Again, Driver, Start, With};
 use crate::FarmError;
-use crate::jobs::NextVersion;
-use crate::known::Adopted;
+use crate::jobs::{NextVersion, OwnResult};
+use crate::known::{Adopted, is_set_aside};
 use crate::results::{Place, Results};
 
 impl Driver<'_> {
@@ -27,8 +27,15 @@ impl Driver<'_> {
     ) -> Result<(), FarmError> {
         match with {
             With::Nothing => {}
-            With::End(row, end) => change.end(row, &end).await?,
-            With::Published(job, worked, results) => {
+            With::End(row, end, files) => {
+                change.end(row, &end).await?;
+                change.keep(row, &files).await?;
+                // One that could not be started may have left something, and its folder stays for who wants to look.
+                if !files.is_empty() {
+                    self.kept.push(row);
+                }
+            }
+            With::Published(job, began, worked, results) => {
                 let Some(package) = self.jobs.row(job) else { return Ok(()) };
                 change.worked(package, &worked).await?;
                 let Some((build, Results { version, fingerprint, stanzas: Some(stanzas) })) = results else {
@@ -37,7 +44,8 @@ impl Driver<'_> {
                 let publication = Publication { package, build, version, fingerprint, stanzas };
                 change.publish(&publication, now).await?;
                 self.published += 1;
-                self.jobs.published(job, &publication.version, &publication.fingerprint);
+                let Publication { version, fingerprint, .. } = publication.clone();
+                self.jobs.published(job, OwnResult { version, fingerprint, began, published: now });
                 let unit = Place::of(self.scheduler.graph(), job);
                 if let Some(archive) = &mut self.archive {
                     archive.put(unit.unit(), publication.stanzas);
@@ -72,8 +80,15 @@ impl Driver<'_> {
             _ => None,
         };
         let is_settled = matches!(state.code(), Code::Succeeded | Code::Failed | Code::Unresolvable);
-        let last = self.started.get(&job).or_else(|| self.succeeded.get(&job)).cloned();
-        let settled = last.or_else(|| self.jobs.inputs(self.scheduler.graph(), job)).filter(|_| is_settled);
+        let settled = if is_settled {
+            let last = self.started.get(&job).or_else(|| self.succeeded.get(&job)).cloned();
+            last.or_else(|| self.jobs.inputs(self.scheduler.graph(), job))
+        } else if is_set_aside(state.code()) {
+            // It is there again when that ends.
+            self.succeeded.get(&job).cloned()
+        } else {
+            None
+        };
         if *state == State::Succeeded {
             self.succeeded.extend(settled.clone().map(|inputs| (job, inputs)));
         }
@@ -97,7 +112,7 @@ impl Driver<'_> {
         let inputs = self.jobs.inputs(graph, job);
         if let Some(Adopted { row, inputs, .. }) = self.adopted.get(&job) {
             self.started.extend(inputs.clone().map(|inputs| (job, inputs)));
-            return Ok(Some(Start { job, build: *build, row: *row, number: None }));
+            return Ok(Some(Start { job, build: *build, row: *row, again: None }));
         }
         let Some(package) = self.jobs.row(job) else { return Ok(None) };
         let is_published = self.jobs.fingerprint(job).is_some();
@@ -126,6 +141,8 @@ impl Driver<'_> {
             .await?;
         self.started.remove(&job);
         self.started.extend(inputs.map(|inputs| (job, inputs)));
-        Ok(Some(Start { job, build: *build, row, number }))
+        let again =
+            number.map(|number| Again { number, reason: self.jobs.reason(self.scheduler.graph(), job) });
+        Ok(Some(Start { job, build: *build, row, again }))
     }
 }

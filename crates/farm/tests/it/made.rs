@@ -9,7 +9,7 @@ use archmill_build::record::{Artifact, BuildRecord, Outcome, parse};
 use archmill_deb::Arch;
 use archmill_engine::Task;
 use archmill_farm::{
-    FailureRules, FarmError, Forecast, JobInputs, Order, Rebuild, Stop, Summary, Watch, drive,
+    FailureRules, FarmError, Forecast, JobInputs, Order, Owners, Rebuild, Stop, Summary, Watch, drive,
 };
 use archmill_plan::graph::{Adjacency, Graph, Parts};
 use archmill_plan::ladder::Mode;
@@ -41,11 +41,24 @@ pub(crate) struct Made {
     version: &'static str,
     /// Whether each is built against the one before.
     self_hosted: bool,
+    /// What the build of a toolchain for arm64 exits with, if there is one.
+    toolchain: Option<u8>,
 }
 
 impl Made {
     pub(crate) fn new(packages: Vec<Goes>) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), packages, version: "1", self_hosted: false }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            packages,
+            version: "1",
+            self_hosted: false,
+            toolchain: None,
+        }
+    }
+
+    /// With a toolchain that every build for arm64 would rather wait for.
+    pub(crate) fn with_toolchain(self, exits_with: u8) -> Self {
+        Self { toolchain: Some(exits_with), ..self }
     }
 
     /// A farm that keeps its results in an archive.
@@ -71,15 +84,24 @@ impl Made {
             kind: JobKind::Package,
             traits: Traits { source_bytes: 1 << 20, installs: 10 },
         };
-        let jobs = self.packages.len() * 2;
-        let before = |number: usize| number.checked_sub(2).filter(|_| self.self_hosted).and_then(JobId::new);
+        let packages = self.packages.len() * 2;
+        let jobs = packages + usize::from(self.toolchain.is_some());
+        let job = |number: usize| if number < packages { job(number) } else { toolchain(self.version) };
+        let wants = |number: usize| {
+            let is_wanted = self.toolchain.is_some() && number < packages && number % 2 == 1;
+            is_wanted.then(|| JobId::new(packages)).flatten().into_iter().collect()
+        };
+        let before = |number: usize| {
+            let before = number.checked_sub(2).filter(|_| self.self_hosted && number < packages);
+            before.and_then(JobId::new)
+        };
         let needs = |number| before(number).into_iter().collect();
         Graph::new(Parts {
             targets: vec![Arch::AMD64, "arm64".parse().unwrap()],
             components: vec!["main".to_owned()],
             jobs: (0..jobs).map(job).collect(),
             needs: Adjacency::from_lists((0..jobs).map(needs)),
-            wants: Adjacency::empty(jobs),
+            wants: Adjacency::from_lists((0..jobs).map(wants)),
         })
     }
 
@@ -127,6 +149,7 @@ impl Made {
             farm,
             inputs,
             archive: self.archive(),
+            owners: Owners::default(),
             rules: FailureRules::builtin().unwrap(),
             nocheck: FxHashSet::default(),
             processors: 3,
@@ -162,6 +185,9 @@ impl Made {
 
     fn task(&self, graph: &Graph, job: JobId, build: &Build, folder: &Path) -> Task {
         let of = graph.job(job);
+        if let (JobKind::Toolchain { .. }, Some(exits_with)) = (&of.kind, self.toolchain) {
+            return toolchain_task(folder, exits_with);
+        }
         let number: usize = of.source[1..].parse().unwrap();
         let outcome = match self.packages[number] {
             Goes::Badly => Outcome::failure(Phase::Build, Class::Build, "it does not compile"),
@@ -194,6 +220,27 @@ impl Made {
     fn once(&self, of: &Job, graph: &Graph) -> PathBuf {
         self.folder.path().join(format!("{}-{}", of.source, graph.target(of.target)))
     }
+}
+
+/// The job of a toolchain for arm64.
+fn toolchain(version: &str) -> Job {
+    Job {
+        source: "gcc-12-toolchain".into(),
+        version: version.into(),
+        target: TargetId::default(),
+        component: ComponentId::default(),
+        kind: JobKind::Toolchain { of: "gcc-12".into(), makes: "arm64".parse().unwrap() },
+        traits: Traits { source_bytes: 1 << 20, installs: 0 },
+    }
+}
+
+/// What `archmill toolchain build --out` leaves, and how it ends.
+fn toolchain_task(folder: &Path, exits_with: u8) -> Task {
+    let script = "sleep 0.02; echo 'archmill: it does not compile'; [ \"$1\" = 0 ] || exit \"$1\"; mkdir -p out; \
+                  echo '{\"reused\": false, \"wall_ms\": 20, \"cpu_user_ms\": 9, \"cpu_system_ms\": 1}' >out/new; \
+                  mv out/new out/toolchain.json";
+    let arguments = ["-c", script, "sh", &exits_with.to_string()].map(Into::into).to_vec();
+    Task { folder: folder.to_owned(), program: "/bin/sh".into(), arguments }
 }
 
 /// A binary package (deb(5)) with nothing in it, and the name of its file.

@@ -30,6 +30,31 @@ async fn what_ended_is_left_alone_until_something_that_goes_in_changes() {
 }
 
 #[tokio::test]
+async fn a_toolchain_is_built_like_a_package_and_nothing_fails_for_want_of_it() {
+    for (exits_with, kind, state) in [
+        (0, EndKind::Built, Code::Succeeded),
+        // It does not compile.
+        (1, EndKind::Failed, Code::Failed),
+        // Somebody asked for what there is not.
+        (2, EndKind::Failed, Code::Failed),
+    ] {
+        let made = Made::new(vec![Goes::Well]).with_toolchain(exits_with);
+        let store = made.store().await;
+        assert_eq!(made.rebuild(&store).await.builds, 3);
+        let row = store.packages(Some("gcc-12-toolchain")).await.unwrap().remove(0);
+        assert_eq!((row.planned.target.as_str(), row.state), ("arm64", state));
+        assert_eq!(ends(&store, "gcc-12-toolchain").await, [kind]);
+        assert_eq!(ends(&store, "p0").await, [EndKind::Built; 2]);
+        assert_eq!(made.rebuild(&store).await.builds, 0, "what failed is not tried again");
+    }
+    // The mirror does not answer: no fault of the toolchain's.
+    let made = Made::new(vec![]).with_toolchain(4);
+    let store = made.store().await;
+    made.rebuild(&store).await;
+    assert_eq!(ends(&store, "gcc-12-toolchain").await[..3], [EndKind::Transient; 3]);
+}
+
+#[tokio::test]
 async fn what_is_given_back_is_tried_from_the_start_of_the_ladder() {
     let made = Made::new(vec![Goes::Slowly, Goes::Badly]);
     let store = made.store().await;
@@ -52,6 +77,22 @@ async fn what_is_given_back_is_tried_from_the_start_of_the_ladder() {
     assert_eq!(rungs("p1").await, ["accelerated", "accelerated"]);
     // What was built stays.
     assert_eq!(rungs("p0").await, ["accelerated", "accelerated+patience"]);
+}
+
+#[tokio::test]
+async fn what_was_built_before_it_was_held_is_there_when_it_is_released() {
+    for made in [Made::new(vec![Goes::Well]), Made::self_hosted(vec![Goes::Well])] {
+        let store = made.store().await;
+        assert_eq!(made.rebuild(&store).await.builds, 2);
+        for (kind, state) in [(RequestKind::Hold, Code::Locked), (RequestKind::Release, Code::Succeeded)] {
+            store.ask(kind, "p0", None, "a test", Moment(1)).await.unwrap();
+            for _ in 0..2 {
+                assert_eq!(made.rebuild(&store).await.builds, 0);
+                let rows = store.packages(Some("p0")).await.unwrap();
+                assert!(rows.iter().all(|row| row.state == state), "{rows:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -12,9 +12,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::inputs::Settings;
 use super::{Adjacency, Graph, Parts};
 use crate::ids::{ComponentId, JobId, TargetId};
-use crate::job::{Job, JobKind};
+use crate::job::{Job, JobKind, TOOLCHAIN};
 use crate::predict::Traits;
-use crate::rebuild::{InputHash, Strategy};
+use crate::rebuild::{InputHash, Inputs, Strategy};
+
+/// The component that toolchains are of.
+const TOOLCHAINS: &str = "toolchains";
 
 /// What builds are made against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -192,10 +195,11 @@ impl<'s> Planner<'s> {
     }
 
     /// Solves the build dependencies of every job for a target. `universe` has the packages of the architecture of its
-    /// build roots: the target itself, for `all` the one that builds these packages.
-    pub fn solve(&mut self, target: &Arch, universe: &Universe) -> Result<(), GraphError> {
+    /// build roots: the target itself, for `all` the one that builds these packages. Those that all its roots have in common
+    /// are given back.
+    pub fn solve(&mut self, target: &Arch, universe: &Universe) -> Result<Vec<PackageId>, GraphError> {
         let Some(number) = self.targets.iter().position(|known| known.arch == *target) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let is_all = *target == Arch::ALL;
         let kinds = BuildKinds { arch: !is_all, indep: is_all };
@@ -237,7 +241,7 @@ impl<'s> Planner<'s> {
                 self.needs[place] = jobs.chain([base_job]).collect();
             }
         }
-        Ok(())
+        Ok(checker.base().to_vec())
     }
 
     /// Lets builds for other architectures wait for the twins of their tools: for what `native` has of the sources in `tools`,
@@ -264,25 +268,42 @@ impl<'s> Planner<'s> {
         }
     }
 
-    /// Adds the build of a compiler that makes code for `makes` and runs on machines of `native`; every build for `makes`
-    /// would rather wait for it.
+    /// Adds the build of a compiler that makes code for `makes` and runs on machines of `native`, as a component of its own;
+    /// every build for `makes` would rather wait for it. `recipe` tells how it is built.
     pub fn add_toolchain(
         &mut self,
         native: &Arch,
         makes: &Arch,
         source: &SourceStanza<'_>,
+        recipe: &str,
     ) -> Result<(), GraphError> {
         let id = JobId::new(self.jobs.len()).ok_or(GraphError::TooMany("jobs"))?;
         let Some(number) = self.targets.iter().position(|target| target.arch == *native) else {
             return Ok(());
         };
         let target = TargetId::new(number).ok_or(GraphError::TooMany("architectures"))?;
+        let component = self.components.iter().position(|name| name == TOOLCHAINS);
+        let component = component.unwrap_or_else(|| {
+            self.components.push(TOOLCHAINS.to_owned());
+            self.components.len() - 1
+        });
+        let name = format!("{}{TOOLCHAIN}", source.name);
+        if self.settings.is_some() {
+            let inputs = Inputs {
+                source: name.clone(),
+                version: source.version.to_owned(),
+                dsc: source.dsc_sha256().to_owned(),
+                settings: vec![("recipe".to_owned(), recipe.to_owned())],
+                ..Inputs::default()
+            };
+            self.inputs.push((id, inputs.hash(Strategy::Local)));
+        }
         self.jobs.push(Job {
-            source: source.name.into(),
+            source: name.into(),
             version: source.version.into(),
             target,
-            component: ComponentId::default(),
-            kind: JobKind::Toolchain { makes: makes.clone() },
+            component: ComponentId::new(component).ok_or(GraphError::TooMany("components"))?,
+            kind: JobKind::Toolchain { of: source.name.into(), makes: makes.clone() },
             traits: Traits { source_bytes: source.bytes(), installs: 0 },
         });
         let base = self.targets[number].base;

@@ -77,6 +77,15 @@ impl Graph {
         &self.parts.targets
     }
 
+    /// What a job's results are for: of a toolchain the architecture that it makes code for, not the one that it runs on.
+    pub fn made_for(&self, job: JobId) -> &Arch {
+        let job = self.job(job);
+        match &job.kind {
+            JobKind::Toolchain { makes, .. } => makes,
+            JobKind::Package | JobKind::BaseSet => self.target(job.target),
+        }
+    }
+
     /// Names of the components.
     pub fn components(&self) -> &[String] {
         &self.parts.components

@@ -1,11 +1,9 @@
 //! Whether a package has to be built again, and under which version.
 
 mod binnmu;
-mod decide;
 mod fingerprint;
 mod inputs;
 
 pub use binnmu::{next_version, without_binnmu};
-pub use decide::{Decision, Previous, Why, decide};
 pub use fingerprint::{DebContents, Fingerprint};
 pub use inputs::{Dependency, InputHash, Inputs, Strategy};

@@ -192,14 +192,17 @@ impl Scheduler {
         let native = |target: TargetId| {
             kinds().any(|kind| kind.native.contains(&target) && (policy != Policy::X86Only || kind.is_x86))
         };
-        let emulated = policy != Policy::NativeOnly && kinds().any(|kind| kind.emulated.contains(&target));
-        (native(target), emulated)
+        // A toolchain that is built under emulation would take longer than all that it is for.
+        let emulates = policy != Policy::NativeOnly && self.graph.job(job).kind == JobKind::Package;
+        (native(target), emulates && kinds().any(|kind| kind.emulated.contains(&target)))
     }
 
     /// The rungs that a job may climb.
     pub(super) fn ladder(&self, job: JobId) -> Ladder {
         let emulated = &self.settings.ladder;
-        let imports = emulated.rungs().contains(&Mode::Imported.rung());
+        // Nobody publishes toolchains.
+        let imports =
+            self.graph.job(job).kind == JobKind::Package && emulated.rungs().contains(&Mode::Imported.rung());
         let kept = |rung: Rung| imports || rung.mode != Mode::Imported;
         let started_native =
             self.entries[job.index()].tried.first().is_some_and(|rung| rung.mode == Mode::Native);

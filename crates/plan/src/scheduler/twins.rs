@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Scheduler;
 use super::state::{Blocked, State};
 use crate::ids::JobId;
+use crate::job::JobKind;
 use crate::ladder::{Mode, Rung};
 use crate::moment::Moment;
 
@@ -27,11 +28,13 @@ impl Scheduler {
         (is_sooner || !is_on_ladder).then(|| Blocked::Twin { tool, until: end.max(now + PATIENCE) })
     }
 
-    /// The rung as it can be had now: emulated in place of accelerated while a twin is being built.
+    /// The rung as it can be had now: emulated in place of accelerated while a twin is being built. Without its toolchain a
+    /// build has its other twins.
     pub(super) fn without_missing_twins(&self, job: JobId, rung: Rung) -> Rung {
         let emulated = Rung { mode: Mode::Emulated, patient: rung.patient };
+        let is_package = |tool: JobId| self.graph.job(tool).kind == JobKind::Package;
         if rung.mode == Mode::Accelerated
-            && self.missing_twins(job).next().is_some()
+            && self.missing_twins(job).any(is_package)
             && self.ladder(job).rungs().contains(&emulated)
         {
             return emulated;

@@ -63,7 +63,7 @@ fn planned(model: Model) -> Planned {
     }
     planner.want_twins(&Arch::AMD64, &["gcc".to_owned()]);
     let gcc = sources.find("gcc").unwrap();
-    planner.add_toolchain(&Arch::AMD64, &"arm64".parse().unwrap(), &gcc).unwrap();
+    planner.add_toolchain(&Arch::AMD64, &"arm64".parse().unwrap(), &gcc, "1").unwrap();
     planner.finish()
 }
 
@@ -133,7 +133,7 @@ fn builds_for_other_architectures_want_twins_of_their_tools_and_a_compiler() {
         let (job, _) = graph.jobs().find(|(job, _)| graph.describe(*job) == what).unwrap();
         graph.wants(job).iter().map(|on| graph.describe(*on)).collect::<Vec<_>>()
     };
-    let toolchain = "toolchain gcc for arm64".to_owned();
+    let toolchain = "the toolchain gcc for arm64".to_owned();
     // gcc is in the base set that all are built in.
     assert_eq!(wants("gcc for arm64"), ["gcc for amd64".to_owned(), toolchain.clone()]);
     assert_eq!(wants("tool for arm64"), ["gcc for amd64".to_owned(), toolchain.clone()]);
