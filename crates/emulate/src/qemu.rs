@@ -52,9 +52,9 @@ pub fn cpu_model(arch: &Architecture) -> Option<&'static str> {
 
 /// How much address space to give programs, for QEMU_RESERVED_VA; `None` for as much as there is.
 ///
-/// Where nothing is said, QEMU (10.0, 11.1) puts programs of 64 bits among what they map, as the address that it means is
+/// Where nothing is said, QEMU (11.1) puts programs of 64 bits among what they map, as the address that it means seems to be
 /// beyond those of this CPU. Something is soon mapped behind them, brk(2) fails, and what comes of that is not what the hardware does: malloc
-/// leaves ENOMEM in errno. With 46 bits, which a process of 47 has room for, it puts them where they are at home.
+/// leaves ENOMEM in errno. With 46 bits, which a process of 47 has room for, it puts them apart from that.
 pub fn address_space(arch: &Architecture) -> Option<&'static str> {
     (arch.bits == 64).then_some("0x400000000000")
 }

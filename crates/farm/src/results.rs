@@ -117,7 +117,7 @@ pub fn fill(archive: &mut Publisher, published: Vec<Published>) {
 /// Reads the packages of a build, and puts them into the pool unless the archive has the same.
 pub(crate) fn take(taking: &Taking) -> Result<Results, Trouble> {
     let folder = taking.build.join(RESULTS);
-    let record = record::read(&folder.join("build-record.json")).map_err(|error| error.to_string())?;
+    let record = record::read(&folder.join(record::FILE)).map_err(|error| error.to_string())?;
     let packages: Vec<PathBuf> = record
         .artifacts
         .iter()

@@ -7,7 +7,9 @@ use std::time::Duration;
 use archmill_build::classify::{Class, ExitCode, Limit, Phase};
 use archmill_build::job::suspected;
 use archmill_build::record::{self, BuildRecord, Outcome};
+use archmill_build::toolchain;
 use archmill_engine::Exit;
+use archmill_engine::local::OUTPUT;
 use archmill_plan::Moment;
 use archmill_plan::ladder::{Advice, Mode, Rung};
 use archmill_plan::scheduler::{End, Failure};
@@ -21,9 +23,6 @@ const TAIL: u64 = 1 << 16;
 
 /// Classes of what is no fault of a package: it is tried again in the next run, whatever goes into it.
 pub(crate) const TRANSIENT: [&str; 1] = ["transient"];
-
-/// What the build of a toolchain leaves in place of a record.
-const TOOLCHAIN_FILE: &str = "toolchain.json";
 
 /// How a build ended: for the scheduler, and to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub fn judge(
     rules: &FailureRules,
     now: Moment,
 ) -> Verdict {
-    let record = record::read(&folder.join(RESULTS).join("build-record.json")).ok();
+    let record = record::read(&folder.join(RESULTS).join(record::FILE)).ok();
     let Some(record) = record else { return without_record(folder, exit, asked, now) };
     let tail = log_of(folder).map(|log| tail(&log)).unwrap_or_default();
     let wall = record.finished.duration_since(record.started).try_into().unwrap_or(Duration::ZERO);
@@ -67,13 +66,13 @@ pub fn judge(
 
 /// Whether a build was that of a toolchain, and made it.
 pub(crate) fn made_toolchain(folder: &Path) -> bool {
-    folder.join(RESULTS).join(TOOLCHAIN_FILE).is_file()
+    folder.join(RESULTS).join(toolchain::FILE).is_file()
 }
 
 /// What the build of a toolchain came to. There is one way to build it, so no class of failure names another.
 pub(crate) fn judge_toolchain(folder: &Path, exit: Exit, asked: bool, now: Moment) -> Verdict {
     let read = || -> Option<Made> {
-        serde_json::from_slice(&std::fs::read(folder.join(RESULTS).join(TOOLCHAIN_FILE)).ok()?).ok()
+        serde_json::from_slice(&std::fs::read(folder.join(RESULTS).join(toolchain::FILE)).ok()?).ok()
     };
     let Some(Made { reused, wall_ms, cpu_user_ms, cpu_system_ms }) = read() else {
         let Verdict { end, .. } = without_record(folder, exit, asked, now);
@@ -110,7 +109,7 @@ fn is_transient(code: i32) -> bool {
 
 /// A build that was ended before it could write its record, or refused what was asked for.
 fn without_record(folder: &Path, exit: Exit, asked: bool, now: Moment) -> Verdict {
-    let output = tail(&folder.join("output"));
+    let output = tail(&folder.join(OUTPUT));
     let last = output.lines().rev().find_map(|line| line.trim().strip_prefix("archmill: "));
     let message = last.unwrap_or("it left no build record").to_owned();
     let end = match exit {

@@ -75,7 +75,7 @@ fn without_twins(
     // What was found first is kept beside what comes now.
     for (from, to) in [
         (log.clone(), log.with_extension("accelerated.build")),
-        (out.join("build-record.json"), out.join("build-record.accelerated.json")),
+        (out.join(archmill_build::record::FILE), out.join("build-record.accelerated.json")),
     ] {
         let _ = fs::rename(from, to);
     }

@@ -52,7 +52,7 @@ fn build(args: &ToolchainBuildArgs) -> anyhow::Result<ExitCode> {
         other => other.into(),
     })?;
     if let Some(out) = &args.out {
-        keep(&made, &out.join("toolchain.json"))?;
+        keep(&made, &out.join(toolchain::FILE))?;
     }
     tell(&made, args.json)?;
     Ok(ExitCode::Success)

@@ -1,10 +1,11 @@
 //! What a farm builds: from the indices of a suite, or made up.
 
 use anyhow::{Context as _, bail};
+use archmill_build::job::twin_rules;
 use archmill_build::toolchain::{lacking, recipe_sha256, tools_ahead};
 use archmill_deb::{Arch, nearest};
 use archmill_emulate::find;
-use archmill_emulate::twins::{CompilerSource, Family, builtin, parse};
+use archmill_emulate::twins::CompilerSource;
 use archmill_farm::{JobInputs, Owners};
 use archmill_plan::graph::{Component, Graph, InputSettings, Planned, Planner};
 use archmill_plan::scheduler::{Known, Policy, Standing};
@@ -102,7 +103,8 @@ fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> anyhow::R
     };
     planner.solve(&Arch::ALL, &universe)?;
     planner.solve(native, &universe)?;
-    let families = families(&archive)?;
+    let families =
+        twin_rules(&archive.twin_rules).map_err(|error| Mistake(format!("--twin-rules: {error}")))?;
     let cache = setup::setup(&archive)?.0.cache;
     let tools = tools_ahead(&universe, native, &sources, &families);
     let mut toolchains: Vec<(Arch, CompilerSource)> = Vec::new();
@@ -131,18 +133,6 @@ fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> anyhow::R
 
 fn owners(sources: &Sources) -> Owners {
     sources.current().flat_map(|source| source.binaries().map(move |name| (name, source.name))).collect()
-}
-
-/// The rules of twins, with those of the user.
-fn families(archive: &ArchiveArgs) -> anyhow::Result<Vec<Family>> {
-    let mut families = builtin()?;
-    for path in &archive.twin_rules {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Mistake(format!("--twin-rules: cannot read {name}: {error}")))?;
-        families.push(parse(&name, &text).map_err(|error| Mistake(error.to_string()))?);
-    }
-    Ok(families)
 }
 
 fn component_of<'s>(

@@ -10,9 +10,6 @@ use archmill_plan::simulate::{Seen, SeenEnd};
 use archmill_store::{BuildId, EndKind, PackageId, Store};
 use rustc_hash::FxHashMap;
 
-/// The name of records of builds.
-const RECORD: &str = "build-record.json";
-
 /// All builds of the packages of the last plan, in the order in which they were started.
 pub(crate) async fn seen(folder: &Path) -> anyhow::Result<Vec<Seen>> {
     let store = Store::open(folder).await?;
@@ -42,10 +39,10 @@ pub(crate) async fn seen(folder: &Path) -> anyhow::Result<Vec<Seen>> {
 
 /// Size of what was built, if its record is still there.
 async fn source_bytes(store: &Store, build: BuildId) -> Option<u64> {
-    let file = BuildFile::named(store, build, RECORD).await.ok()??;
+    let file = BuildFile::named(store, build, record::FILE).await.ok()??;
     let mut bytes = Vec::new();
     file.copy(store, 0, &mut bytes).await.ok()?;
-    let record = record::parse(std::str::from_utf8(&bytes).ok()?, RECORD).ok()?;
+    let record = record::parse(std::str::from_utf8(&bytes).ok()?, record::FILE).ok()?;
     let source = record.inputs.source?;
     let files = source.files.iter().chain(&source.dsc).map(|file| file.size_bytes);
     Some(files.sum()).filter(|bytes| *bytes > 0)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use archmill_archive::{Expected, OpenedSuite, PoolFile, fetch_all};
 use archmill_deb::Arch;
-use archmill_emulate::twins::{AccelerationPlan, Installed, Offer, Offers, builtin, parse, plan};
+use archmill_emulate::twins::{AccelerationPlan, Family, Installed, Offer, Offers, builtin, parse, plan};
 use archmill_emulate::{Architecture, Execution, find};
 use archmill_sandbox::cleanup::WorkFolder;
 use archmill_sandbox::{Mount, MountSource};
@@ -25,6 +25,17 @@ struct OfHost {
     universe: Universe,
     arch: Arch,
     uris: Vec<String>,
+}
+
+/// The rules of twins: archmill's own, and those in files, which win over them.
+pub fn twin_rules(files: &[PathBuf]) -> Result<Vec<Family>, String> {
+    let mut families = builtin().map_err(|error| error.to_string())?;
+    for path in files {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}"))?;
+        families.push(parse(&name, &text).map_err(|error| error.to_string())?);
+    }
+    Ok(families)
 }
 
 /// The acceleration plan for a root.
@@ -51,14 +62,7 @@ pub(super) fn acceleration(
         .collect();
     let installed: Vec<Installed> =
         set.packages.iter().map(|package| installed(universe.package(package.id), arch.debian)).collect();
-    let mut families = builtin().during(Phase::Host)?;
-    for path in &session.setup.twin_rules {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path)
-            .map_err(|error| format!("cannot read {name}: {error}"))
-            .during(Phase::Host)?;
-        families.push(parse(&name, &text).during(Phase::Host)?);
-    }
+    let families = twin_rules(&session.setup.twin_rules).during(Phase::Host)?;
     let hosts: Vec<(&Architecture, &dyn Offers)> =
         offers.iter().map(|(host, offers)| (*host, offers as &dyn Offers)).collect();
     let mut plan = plan(arch, &hosts, &installed, &families);

@@ -28,8 +28,6 @@ use crate::report::Event;
 
 const BUILD_FOLDER: &str = "/build/reproducible-path";
 const SMALL: u64 = 16 << 20;
-/// The build record among the results.
-const RECORD: &str = "build-record.json";
 /// How names of logs end.
 const LOG_ENDING: &str = ".build";
 
@@ -215,7 +213,7 @@ impl<'a> Progress<'a> {
         downloaded: u64,
     ) -> Result<BuildRecord, JobError> {
         let record = self.conclude(request, plan, outcome, artifacts, downloaded)?;
-        crate::record::write(&record, &self.out.join(RECORD)).during(Phase::Host)?;
+        crate::record::write(&record, &self.out.join(crate::record::FILE)).during(Phase::Host)?;
         Ok(record)
     }
 
@@ -498,7 +496,7 @@ fn collect(
     let all = std::iter::once(changes.as_str()).chain(list.files.iter().map(|file| file.name.as_str()));
     let mut left = request.limits.disk.unwrap_or(u64::MAX);
     for name in all {
-        if name == RECORD || name.ends_with(LOG_ENDING) {
+        if name == crate::record::FILE || name.ends_with(LOG_ENDING) {
             let message = format!("{changes} names {name}, and files of that name are archmill's own");
             return Err(JobError::new(Phase::Artifacts, message));
         }

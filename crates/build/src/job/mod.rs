@@ -25,6 +25,7 @@ mod universe;
 mod unpack;
 mod unpacked;
 
+pub use accelerate::twin_rules;
 pub use draft::{Draft, Phases};
 pub use emulator::Chosen;
 pub use error::JobError;

@@ -16,7 +16,7 @@ pub mod store;
 pub use inputs::{Emulator, EmulatorDeb, Host, Inputs, PackageInput, Repository, SourceFile, SourceInput};
 pub use outcome::{Artifact, Choice, ExecutableUse, Outcome, PhaseUse, Resources, Status};
 pub use request::{BinNmu, LimitSettings, Request};
-pub use store::{RecordError, parse, read, write};
+pub use store::{FILE, RecordError, parse, read, write};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

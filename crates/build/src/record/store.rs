@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use super::{BuildRecord, FORMAT_VERSION};
 
+/// The name of a build record among the results of its build.
+pub const FILE: &str = "build-record.json";
+
 /// A build record that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {

@@ -13,8 +13,8 @@ use super::inputs::Inputs;
 pub const FORMAT: u32 = 1;
 /// The folder of toolchains, below the cache folder.
 pub(super) const FOLDER: &str = "toolchains";
-/// The description in the folder of each.
-pub(super) const FILE: &str = "toolchain.json";
+/// The description in the folder of each, and what `archmill toolchain build --out` leaves.
+pub const FILE: &str = "toolchain.json";
 
 /// What `toolchain.json` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

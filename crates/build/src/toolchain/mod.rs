@@ -15,7 +15,7 @@ mod results;
 mod run;
 mod target;
 
-pub use description::{Description, FORMAT, Library, ProgramFile, Toolchain, find, list};
+pub use description::{Description, FILE, FORMAT, Library, ProgramFile, Toolchain, find, list};
 pub use error::ToolchainError;
 pub use inputs::{Headers, InputPackage, Inputs, recipe_sha256};
 pub use lacking::{lacking, tools_ahead};
