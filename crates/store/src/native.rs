@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use crate::error::StoreError;
 use crate::store::{Store, from_sql, to_sql};
 
 /// A native build that was not made by this farm.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NativeTime {
     /// Source package.
     pub source: String,

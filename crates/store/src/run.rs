@@ -5,6 +5,7 @@ use archmill_plan::{JobId, Moment};
 use sqlx::FromRow;
 
 use crate::error::StoreError;
+use crate::native::NativeTime;
 use crate::store::{Store, from_sql, to_sql};
 
 /// A rebuild that begins.
@@ -14,6 +15,8 @@ pub struct NewRun<'r> {
     pub suite: &'r str,
     /// What is known of jobs before anything happens.
     pub known: &'r [(JobId, Known)],
+    /// What native builds took elsewhere.
+    pub native: &'r [NativeTime],
     /// Processors of the host.
     pub processors: u32,
     /// Builds that it has room for.
@@ -79,16 +82,18 @@ impl Raw {
 impl Store {
     /// Notes that a rebuild begins, and what it knows of jobs then. Builds that ended by then are its history.
     pub async fn begin_run(&self, run: &NewRun<'_>, now: Moment) -> Result<i64, StoreError> {
-        let known = serde_json::to_string(run.known).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        let result =
-            sqlx::query("INSERT INTO run (suite, known, processors, slots, started) VALUES (?, ?, ?, ?, ?)")
-                .bind(run.suite)
-                .bind(known)
-                .bind(run.processors)
-                .bind(run.slots)
-                .bind(to_sql(now.0))
-                .execute(&self.pool)
-                .await?;
+        let encode = |error: serde_json::Error| sqlx::Error::Encode(error.into());
+        let result = sqlx::query(
+            "INSERT INTO run (suite, known, native, processors, slots, started) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(run.suite)
+        .bind(serde_json::to_string(run.known).map_err(encode)?)
+        .bind(serde_json::to_string(run.native).map_err(encode)?)
+        .bind(run.processors)
+        .bind(run.slots)
+        .bind(to_sql(now.0))
+        .execute(&self.pool)
+        .await?;
         Ok(result.last_insert_rowid())
     }
 
@@ -124,6 +129,14 @@ impl Store {
             sqlx::query_scalar("SELECT known FROM run WHERE id = ?").bind(run).fetch_one(&self.pool).await?;
         serde_json::from_str(&text)
             .map_err(|_| StoreError::Unknown { what: "what a rebuild knew", value: text })
+    }
+
+    /// What native builds elsewhere were known to take when a rebuild began.
+    pub async fn native_times_in(&self, run: i64) -> Result<Vec<NativeTime>, StoreError> {
+        let text: String =
+            sqlx::query_scalar("SELECT native FROM run WHERE id = ?").bind(run).fetch_one(&self.pool).await?;
+        serde_json::from_str(&text)
+            .map_err(|_| StoreError::Unknown { what: "times of native builds", value: text })
     }
 
     /// Notes when a rebuild is predicted to end.

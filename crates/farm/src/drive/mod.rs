@@ -225,6 +225,13 @@ enum With {
     Request(RequestRow, JobId),
 }
 
+impl With {
+    /// The number of the request that an event answers.
+    fn request(&self) -> Option<i64> {
+        if let Self::Request(request, _) = self { Some(request.id) } else { None }
+    }
+}
+
 impl<'r> Driver<'r> {
     async fn new(
         rebuild: Rebuild<'r>,
@@ -265,7 +272,9 @@ impl<'r> Driver<'r> {
         // What the plan says comes last, so it is what counts.
         known.extend(farm.known.into_iter().filter(|(job, _)| !adopted.contains_key(job)));
         let slots = farm.machines.iter().map(|machine| machine.slots).sum();
-        let run = store.begin_run(&NewRun { suite, known: &known, processors, slots }, now()).await?;
+        let native = store.native_times().await?;
+        let new = NewRun { suite, known: &known, native: &native, processors, slots };
+        let run = store.begin_run(&new, now()).await?;
         farm.known = known;
         learn(store, run, &mut farm, |build| jobs.job(build.new.package)).await?;
         let machines = farm.machines.len();
@@ -443,20 +452,27 @@ impl<'r> Driver<'r> {
     }
 
     async fn tell_all(&mut self) -> Result<(), FarmError> {
-        while let Some((event, with)) = self.queue.pop_front() {
-            self.tell(event, with).await?;
+        while let Some(first) = self.queue.pop_front() {
+            let mut events = VecDeque::from([first]);
+            // What was asked for a source is done for all of its architectures, or for none of them.
+            while let Some((_, with)) = self.queue.front()
+                && with.request().is_some()
+                && with.request() == events[0].1.request()
+            {
+                events.extend(self.queue.pop_front());
+            }
+            self.tell(events).await?;
         }
         Ok(())
     }
 
     /// Tells the scheduler something, writes down what that means, and then does it.
-    async fn tell(&mut self, event: Event, with: With) -> Result<(), FarmError> {
+    async fn tell(&mut self, mut events: VecDeque<(Event, With)>) -> Result<(), FarmError> {
         let now = now();
         let mut change = self.store.begin().await?;
         let (mut starts, mut cancelled) = (Vec::new(), Vec::new());
         // What follows at once is of the same transaction: a build that is written down as ended and not as published would be
         // made again.
-        let mut events = VecDeque::from([(event, with)]);
         while let Some((event, with)) = events.pop_front() {
             change.event(self.run, now, &event).await?;
             self.write_with(&mut change, now, with).await?;

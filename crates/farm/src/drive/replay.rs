@@ -32,7 +32,7 @@ pub async fn replay(store: &Store, run: i64, mut farm: Farm) -> Result<Scheduler
     Ok(scheduler)
 }
 
-/// Teaches a farm's predictor what builds took before a run.
+/// Teaches a farm's predictor what builds took before a run, here and elsewhere.
 pub(super) async fn learn(
     store: &Store,
     run: i64,
@@ -44,6 +44,17 @@ pub(super) async fn learn(
         let Some((job, end)) = job_of(&build).zip(end) else { continue };
         let of = farm.graph.job(job);
         farm.predictor.learn(&of.source, of.traits, of.target, build.new.rung, took(end));
+    }
+    let mut elsewhere: FxHashMap<(String, String), Vec<Duration>> = FxHashMap::default();
+    for time in store.native_times_in(run).await? {
+        let took = time.cpu.map_or(time.wall, |cpu| cpu.max(time.wall));
+        elsewhere.entry((time.source, time.target)).or_default().push(took);
+    }
+    for (id, of) in farm.graph.jobs().filter(|(_, of)| of.kind == JobKind::Package) {
+        let target = farm.graph.made_for(id).to_string();
+        for took in elsewhere.remove(&(of.source.to_string(), target)).unwrap_or_default() {
+            farm.predictor.learn_elsewhere(&of.source, of.traits, of.target, took);
+        }
     }
     farm.predictor.fit();
     Ok(())

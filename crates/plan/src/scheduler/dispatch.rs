@@ -9,12 +9,17 @@ use super::machine::MachineId;
 use super::state::{Build, State};
 use super::{Machine, Scheduler};
 use crate::ids::{JobId, TargetId};
+use crate::job::JobKind;
 use crate::ladder::{Mode, Rung};
 use crate::moment::{Moment, millis};
 
 /// A job is urgent if its longest remaining path is more than one part in so many of what the farm has to do yet: predictions
 /// are wrong by a factor of two and more, and a path that is begun too late is the end of all.
 const URGENT: u64 = 4;
+
+/// What a toolchain takes where none of its kind was made: gcc-12's took that in one slot. Only a part of the source is
+/// built, so its size does not tell.
+const TOOLCHAIN: Duration = Duration::from_mins(20);
 
 /// A job that a machine could take next.
 #[derive(Clone, Copy)]
@@ -24,6 +29,8 @@ struct Candidate {
     rung: Rung,
     /// Whether a machine that executes its target could take it as well.
     is_lent: bool,
+    /// Whether a twin that it wants is still being made, without which it takes several times as long.
+    lacks_twin: bool,
 }
 
 impl Scheduler {
@@ -42,6 +49,12 @@ impl Scheduler {
         while self.machines[place].free() > 0 {
             let Some(candidate) = self.best(place) else { return };
             let job = candidate.ready.job.0;
+            // The twin may have come near since the job became ready.
+            let near = if candidate.lacks_twin { self.twin_to_wait_for(now, job) } else { None };
+            if let Some(twin) = near {
+                self.enter(now, job, State::Blocked(twin));
+                continue;
+            }
             let width = self.width(place, job, candidate.rung);
             let machine = u8::try_from(place).ok().map(MachineId);
             let work = millis(self.expected(job, candidate.rung)) * u64::from(width);
@@ -66,12 +79,12 @@ impl Scheduler {
         best
     }
 
-    /// What a person asked for comes first; then what no other machine can do; of that what the end of all depends on, that
-    /// with the longest path first; all else in turns.
+    /// What a person asked for comes first; then what no other machine can do; of that what will not be cheaper later; of that
+    /// what the end of all depends on, that with the longest path first; all else in turns.
     fn comes_before(&self, one: &Candidate, other: &Candidate, horizon: u64) -> bool {
         let urgency = |of: &Candidate| {
             let is_urgent = of.ready.to_end >= horizon / URGENT;
-            (of.ready.prioritised, !of.is_lent, is_urgent.then_some(of.ready.to_end))
+            (of.ready.prioritised, !of.is_lent, !of.lacks_twin, is_urgent.then_some(of.ready.to_end))
         };
         match urgency(one).cmp(&urgency(other)) {
             Ordering::Greater => true,
@@ -115,7 +128,8 @@ impl Scheduler {
                 continue;
             }
             if best.is_none_or(|best| ready > best.ready) {
-                best = Some(Candidate { ready, group, rung, is_lent });
+                let lacks_twin = rung.mode.is_emulating() && self.missing_twins(job).next().is_some();
+                best = Some(Candidate { ready, group, rung, is_lent, lacks_twin });
             }
         }
         best
@@ -187,6 +201,10 @@ impl Scheduler {
     /// What a build is predicted to take in one slot.
     pub(super) fn expected(&self, job: JobId, rung: Rung) -> Duration {
         let of = self.graph.job(job);
+        let is_toolchain = matches!(of.kind, JobKind::Toolchain { .. });
+        if is_toolchain && self.predictor.remember(&of.source, of.target, rung).is_none() {
+            return TOOLCHAIN;
+        }
         self.predictor.predict(&of.source, of.traits, of.target, rung)
     }
 

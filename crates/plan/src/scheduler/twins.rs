@@ -42,7 +42,7 @@ impl Scheduler {
         rung
     }
 
-    fn missing_twins(&self, job: JobId) -> impl Iterator<Item = JobId> {
+    pub(super) fn missing_twins(&self, job: JobId) -> impl Iterator<Item = JobId> {
         self.graph.wants(job).iter().copied().filter(|tool| !self.entries[tool.index()].state.is_final())
     }
 

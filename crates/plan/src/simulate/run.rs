@@ -31,13 +31,12 @@ pub struct Simulation {
     builds: u64,
     transient: u64,
     events: u64,
-    /// Builds after which the scheduler takes in what it learnt, which doubles each time up to a limit.
-    learn_after: u64,
+    /// Builds when the scheduler last took in what it learnt.
     learnt_at: u64,
 }
 
-/// Learning takes time in proportion to the graph, so it is not done more often than this.
-const LEARN_EVERY: u64 = 5000;
+/// The scheduler takes in what it learnt after so many builds, and again when there are a quarter more. That takes time in
+/// proportion to the graph; done at fixed intervals, all of it would grow with the square of the archive.
 const LEARN_FIRST: u64 = 50;
 
 impl Simulation {
@@ -61,7 +60,6 @@ impl Simulation {
             builds: 0,
             transient: 0,
             events: 0,
-            learn_after: LEARN_FIRST,
             learnt_at: 0,
         }
     }
@@ -117,9 +115,8 @@ impl Simulation {
         mode.time += took;
         self.last_end = self.now;
         self.transient += u64::from(matches!(end, End::Transient(_)));
-        if self.builds - self.learnt_at >= self.learn_after {
+        if self.builds - self.learnt_at >= LEARN_FIRST + self.learnt_at / 4 {
             self.learnt_at = self.builds;
-            self.learn_after = (self.learn_after * 2).min(LEARN_EVERY);
             self.queue.push(self.now, Event::Reprioritise);
         }
     }

@@ -199,6 +199,19 @@ fn a_foreign_build_waits_for_a_twin_that_is_nearly_there_and_not_for_one_that_is
 }
 
 #[test]
+fn what_will_be_cheaper_with_its_twin_comes_after_what_will_not() {
+    let mut parts = two_targets(&[&[], &[], &[]], &[1]);
+    parts.wants = Adjacency::from_lists([vec![], vec![id(0)], vec![]]);
+    parts.jobs[0].traits.source_bytes = 4 << 30;
+    // Its path is the longer one.
+    parts.jobs[1].traits.source_bytes = 4 << 20;
+    let mut farm = Driver::new(parts, vec![x86(2)]);
+    assert_eq!(farm.codes(), [Code::Building, Code::Scheduled, Code::Building]);
+    farm.built(2);
+    assert_eq!(farm.mode(1), "emulated", "a slot would be idle, and the twin is far");
+}
+
+#[test]
 fn standings_have_their_states_and_reasons() {
     let mut farm = Driver::new(two_targets(&[&[], &[], &[], &[]], &[]), vec![x86(1)]);
     farm.send(Event::Declared(id(1), Standing::Excluded("not for amd64".into())));
