@@ -66,6 +66,8 @@ unsafe extern "C" fn main(top: *mut u64) -> Next {
     stack.align();
     if entry != 0 {
         stack.tell_kernel();
+    } else {
+        stack.tell_kernel_of_emulated();
     }
     Next { entry, stack: stack.pointer() }
 }

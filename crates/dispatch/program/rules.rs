@@ -40,6 +40,10 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
                 (Some(value), Some(part)) => sys::has(value, part),
                 _ => false,
             },
+            format::VARIABLE_IS_NOT => match (stack.variable(text), table.string(rule, 8)) {
+                (Some(value), Some(wanted)) => !sys::equal(value, wanted),
+                _ => true,
+            },
             format::FOLDERS_HAVE => match (stack.variable(text), table.string(rule, 8)) {
                 (Some(value), Some(names)) => *value != 0 && folders_have(value, names),
                 _ => false,

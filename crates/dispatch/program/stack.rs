@@ -183,26 +183,38 @@ impl Stack {
     /// Lets /proc/PID/cmdline and auxv show what the program itself sees (prctl(2), PR_SET_MM_MAP; needs no privilege as
     /// the executable stays). Where the kernel refuses, these show more, and nothing else depends on it.
     pub unsafe fn tell_kernel(&self) {
-        let arguments = self.top.add(1).cast::<*const u8>();
-        let count = *self.top as usize;
-        if count == 0 {
-            return;
-        }
-        let last = *arguments.add(count - 1);
         let mut end = self.aux;
         while *end != AT_NULL {
             end = end.add(2);
         }
+        let auxv_size = (end.add(2).offset_from(self.aux) as u32) * 8;
+        self.show(self.top.add(1).cast(), *self.top as usize, (self.code, self.entry_point), auxv_size);
+    }
+
+    /// The same where QEMU goes on: /proc/PID/cmdline shows what a process of the target would. The auxiliary vector stays:
+    /// AT_EXECFD in it is how others know that the process is emulated.
+    pub unsafe fn tell_kernel_of_emulated(&self) {
+        let (Some(headers), Some(entry)) = (self.aux(AT_PHDR), self.aux(AT_ENTRY)) else { return };
+        if self.argc() > 2 {
+            self.show(self.arguments(), self.argc() - 2, (headers.min(entry), headers.max(entry)), 0);
+        }
+    }
+
+    unsafe fn show(&self, arguments: *mut *const u8, count: usize, code: (u64, u64), auxv_size: u32) {
+        if count == 0 {
+            return;
+        }
+        let last = *arguments.add(count - 1);
         let arg_start = *arguments as u64;
         // An argument from the table is elsewhere.
         let last = if self.keeps_table && (last as u64) < arg_start { arg_start as *const u8 } else { last };
         let arg_end = last as u64 + sys::length(last) as u64 + 1;
         let brk = sys::brk();
         let map = Memory {
-            start_code: self.code,
-            end_code: self.entry_point,
-            start_data: self.entry_point,
-            end_data: self.entry_point,
+            start_code: code.0,
+            end_code: code.1,
+            start_data: code.1,
+            end_data: code.1,
             start_brk: brk,
             brk,
             start_stack: self.top as u64,
@@ -210,8 +222,8 @@ impl Stack {
             arg_end,
             env_start: self.strings.0,
             env_end: self.strings.1,
-            auxv: self.aux,
-            auxv_size: (end.add(2).offset_from(self.aux) as u32) * 8,
+            auxv: if auxv_size > 0 { self.aux } else { core::ptr::null() },
+            auxv_size,
             exe_fd: u32::MAX,
         };
         sys::prctl(PR_SET_MM, PR_SET_MM_MAP, &raw const map as u64, core::mem::size_of::<Memory>() as u64);

@@ -63,6 +63,9 @@ pub(crate) const ARGUMENT_STARTS_WITHOUT: u32 = 9;
 /// Rule: not where one of the folders that this variable names has one of the files that the second string names.
 pub(crate) const FOLDERS_HAVE: u32 = 10;
 
+/// Rule: only where the value of this variable is the second string.
+pub(crate) const VARIABLE_IS_NOT: u32 = 11;
+
 /// One step of the hash of a path: FNV-1a with 64 bits, from [`HASH_START`] over its bytes without the zero.
 pub(crate) const fn hash_step(hash: u64, byte: u8) -> u64 {
     (hash ^ byte as u64).wrapping_mul(0x0000_0100_0000_01b3)

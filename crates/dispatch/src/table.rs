@@ -19,6 +19,8 @@ pub enum Rule {
     VariableSet(String),
     /// Emulated if the value of the variable has the second string in it.
     VariableHas(String, String),
+    /// Emulated unless the variable is set to the second string.
+    VariableIsNot(String, String),
     /// Emulated unless the first argument begins like this, or like that of another rule of this kind. Of two words, with
     /// one space between, the first is the first argument and the second the beginning of the next.
     OnlyFirstStarts(String),
@@ -118,6 +120,7 @@ impl Writer {
                     Rule::ArgumentHas(text) => (format::ARGUMENT_HAS, text, None),
                     Rule::VariableSet(text) => (format::VARIABLE_SET, text, None),
                     Rule::VariableHas(text, part) => (format::VARIABLE_HAS, text, Some(part)),
+                    Rule::VariableIsNot(text, value) => (format::VARIABLE_IS_NOT, text, Some(value)),
                     Rule::OnlyFirstStarts(text) => (format::ONLY_FIRST_STARTS, text, None),
                     Rule::ArgumentStartsWithout(text, words) => {
                         (format::ARGUMENT_STARTS_WITHOUT, text, Some(words))

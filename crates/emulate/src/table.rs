@@ -30,22 +30,44 @@ pub struct Architecture {
     pub qemu: &'static str,
     /// What `uname -m` says on such a machine.
     pub machine: &'static str,
+    /// What Go calls it (GOARCH).
+    pub go: &'static str,
     /// Top-level folders besides bin, sbin and lib that are links into /usr.
     pub usr_links: &'static [&'static str],
 }
 
 /// All that is known. The names of OBS are those of its scheduler architectures.
 pub const TABLE: &[Architecture] = &[
-    entry("amd64", &["x86_64"], "x86_64-linux-gnu", 64, 62, "x86_64", "x86_64", &["lib64"]),
-    entry("i386", &["i586", "i686"], "i386-linux-gnu", 32, 3, "i386", "i686", &[]),
-    entry("arm64", &["aarch64"], "aarch64-linux-gnu", 64, 183, "aarch64", "aarch64", &[]),
-    entry("armhf", &["armv7hl", "armv7l"], "arm-linux-gnueabihf", 32, 40, "arm", "armv7l", &[]),
-    entry("armel", &["armv5el", "armv5tel", "armv6el"], "arm-linux-gnueabi", 32, 40, "arm", "armv5tel", &[]),
-    entry("riscv64", &["riscv64"], "riscv64-linux-gnu", 64, 243, "riscv64", "riscv64", &[]),
-    entry("ppc64el", &["ppc64le"], "powerpc64le-linux-gnu", 64, 21, "ppc64le", "ppc64le", &["lib64"]),
+    entry("amd64", &["x86_64"], "x86_64-linux-gnu", 64, 62, "x86_64", "x86_64", "amd64", &["lib64"]),
+    entry("i386", &["i586", "i686"], "i386-linux-gnu", 32, 3, "i386", "i686", "386", &[]),
+    entry("arm64", &["aarch64"], "aarch64-linux-gnu", 64, 183, "aarch64", "aarch64", "arm64", &[]),
+    entry("armhf", &["armv7hl", "armv7l"], "arm-linux-gnueabihf", 32, 40, "arm", "armv7l", "arm", &[]),
+    entry(
+        "armel",
+        &["armv5el", "armv5tel", "armv6el"],
+        "arm-linux-gnueabi",
+        32,
+        40,
+        "arm",
+        "armv5tel",
+        "arm",
+        &[],
+    ),
+    entry("riscv64", &["riscv64"], "riscv64-linux-gnu", 64, 243, "riscv64", "riscv64", "riscv64", &[]),
+    entry(
+        "ppc64el",
+        &["ppc64le"],
+        "powerpc64le-linux-gnu",
+        64,
+        21,
+        "ppc64le",
+        "ppc64le",
+        "ppc64le",
+        &["lib64"],
+    ),
     Architecture {
         endian: Endian::Big,
-        ..entry("s390x", &["s390x"], "s390x-linux-gnu", 64, 22, "s390x", "s390x", &[])
+        ..entry("s390x", &["s390x"], "s390x-linux-gnu", 64, 22, "s390x", "s390x", "s390x", &[])
     },
 ];
 
@@ -58,9 +80,11 @@ const fn entry(
     elf_machine: u16,
     qemu: &'static str,
     machine: &'static str,
+    go: &'static str,
     usr_links: &'static [&'static str],
 ) -> Architecture {
-    Architecture { debian, obs, triplet, bits, endian: Endian::Little, elf_machine, qemu, machine, usr_links }
+    let endian = Endian::Little;
+    Architecture { debian, obs, triplet, bits, endian, elf_machine, qemu, machine, go, usr_links }
 }
 
 /// No such architecture.

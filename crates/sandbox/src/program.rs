@@ -21,6 +21,8 @@ const COMMAND_LINE: usize = 4096;
 const SCRIPT_WITHIN: usize = 6;
 /// The entry of the auxiliary vector that points to the path that was executed (getauxval(3)).
 const AT_EXECFN: u64 = 31;
+/// The one with the program's file, for an interpreter that was started for it.
+const AT_EXECFD: u64 = 2;
 
 /// A program that a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +73,11 @@ impl Programs {
         if self.is_interpreter(first) {
             return self.emulated(line);
         }
-        // The emulator handed over to a native program, and made the command line that of the program.
-        let path = self.executed(pid);
-        let program = native_program(&self.buffer[..line], &self.path[..path]);
-        Program { path: program, native: true }
+        // The command line was made that of the program. Where the emulator handed over to a native one, it has not kept the
+        // file of the target's.
+        let (path, emulated) = self.executed(pid);
+        let path = started(&self.buffer[..line], &self.path[..path]);
+        Program { path, native: !emulated }
     }
 
     /// From a command line of interpreter, program, and the program's own arguments from argv[0] on.
@@ -105,13 +108,15 @@ impl Programs {
         with_name(pid, "cmdline", |name| read_file(&self.proc, name, &mut self.buffer[..]))
     }
 
-    /// Reads the path that was executed, as it was given; gives its length.
-    fn executed(&mut self, pid: u32) -> usize {
+    /// Reads the path that was executed, as it was given; gives its length, and whether an emulator executes it.
+    fn executed(&mut self, pid: u32) -> (usize, bool) {
         let mut vector = [0; 1024];
         let length = with_name(pid, "auxv", |name| read_file(&self.proc, name, &mut vector));
-        let Some(address) = entry(&vector[..length], AT_EXECFN) else { return 0 };
+        let vector = &vector[..length];
+        let emulated = entry(vector, AT_EXECFD).is_some();
+        let Some(address) = entry(vector, AT_EXECFN) else { return (0, emulated) };
         let length = memory::read(pid, address, &mut self.path[..]).unwrap_or(0);
-        word(&self.path[..length], 0).end
+        (word(&self.path[..length], 0).end, emulated)
     }
 }
 
@@ -152,7 +157,7 @@ fn entry(vector: &[u8], wanted: u64) -> Option<u64> {
 
 /// The program that was started as `executed`, a relative path perhaps. For a script that is the script; the program is its
 /// interpreter, whose path comes first in the command line and that of the script after it.
-fn native_program<'a>(line: &'a [u8], executed: &'a [u8]) -> &'a [u8] {
+fn started<'a>(line: &'a [u8], executed: &'a [u8]) -> &'a [u8] {
     let mut words = line.split(|byte| *byte == 0);
     let first = words.next().unwrap_or_default();
     let is_script = first.starts_with(b"/") && words.take(SCRIPT_WITHIN).any(|word| word == executed);
@@ -173,8 +178,8 @@ mod tests {
     }
 
     #[test]
-    fn a_native_program_has_the_path_that_was_executed_and_a_script_its_interpreter() {
-        let name = |line: &[u8], executed: &'static [u8]| native_program(line, executed).to_vec();
+    fn a_program_has_the_path_that_was_executed_and_a_script_its_interpreter() {
+        let name = |line: &[u8], executed: &'static [u8]| started(line, executed).to_vec();
         assert_eq!(name(b"ls\0-l\0", b"/usr/bin/ls"), b"/usr/bin/ls");
         assert_eq!(name(b"../ls\0", b"../ls"), b"../ls");
         assert_eq!(name(b"/bin/sh\0-e\0/build/configure\0x\0", b"/build/configure"), b"/bin/sh");
@@ -189,7 +194,8 @@ mod tests {
         let exe = std::env::current_exe().unwrap();
         let mut programs = Programs::new(Vec::new()).unwrap();
         assert_eq!(programs.of(own), Program { path: exe.as_os_str().as_bytes(), native: true });
-        let length = programs.executed(own);
+        let (length, emulated) = programs.executed(own);
+        assert!(!emulated);
         let executed = programs.path[..length].to_vec();
         assert!(executed.ends_with(exe.file_name().unwrap().as_bytes()), "{executed:?}");
         // As if the emulator had started it and then moved the command line on.

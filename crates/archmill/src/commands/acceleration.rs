@@ -78,6 +78,7 @@ fn words(guard: &Guard) -> Option<String> {
         Condition::ArgumentHas(text) => format!("emulated with an argument that has {text} in it"),
         Condition::Variable(name) => format!("emulated where {name} is set"),
         Condition::VariableHas(name, part) => format!("emulated where {name} has {part} in it"),
+        Condition::VariableIsNot(name, value) => format!("emulated where {name} is not {value}"),
         Condition::Only(text) => format!("not emulated when called as: {text}"),
         Condition::Replace(..) => return None,
     };

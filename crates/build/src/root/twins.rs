@@ -24,7 +24,7 @@ mod machine;
 mod rules;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 10;
+pub const FORMAT: u32 = 11;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -165,8 +165,8 @@ struct Layer<'a> {
     folders: Vec<(String, String)>,
     /// Each with the package in the root.
     entries: Vec<(String, Entry)>,
-    /// Strings that have become others.
-    met: HashSet<String>,
+    /// Strings that have become others, each with the pattern of its file.
+    met: HashSet<(String, String)>,
 }
 
 impl Layer<'_> {
@@ -355,9 +355,9 @@ impl Layer<'_> {
     fn restring(&mut self, bytes: &mut [u8], path: &Path) -> bool {
         let strings = self.args.twins.iter().flat_map(|(twin, _)| &twin.strings);
         let mut changed = false;
-        for (_, from, to) in strings.filter(|(file, ..)| means(file, path)) {
+        for (file, from, to) in strings.filter(|(file, ..)| means(file, path)) {
             if restring::replace(bytes, from, to) {
-                self.met.insert(from.clone());
+                self.met.insert((file.clone(), from.clone()));
                 changed = true;
             }
         }
@@ -387,7 +387,8 @@ impl Layer<'_> {
     /// Whether all strings of the twin are those of the target: one that would tell of this machine is not used.
     fn says_the_right(&self, package: &str) -> bool {
         let twins = self.args.twins.iter().filter(|(twin, _)| twin.package == package);
-        twins.flat_map(|(twin, _)| &twin.strings).all(|(_, from, _)| self.met.contains(from))
+        let mut strings = twins.flat_map(|(twin, _)| &twin.strings);
+        strings.all(|(file, from, _)| self.met.contains(&(file.clone(), from.clone())))
     }
 
     fn itself(&mut self, bytes: &mut [u8], own: &str) -> Result<bool, String> {

@@ -97,6 +97,8 @@ pub struct Unless {
     pub at: Option<String>,
     /// With `variable`: its value has this in it.
     pub has: Option<String>,
+    /// With `variable`: it is not set, or to something else.
+    pub is_not: Option<String>,
 }
 
 /// Rules that cannot be read.
@@ -192,7 +194,7 @@ impl Unless {
 /// What stands for the target in rules.
 #[derive(Debug, Clone)]
 pub(super) struct Words {
-    triplet: String,
+    arch: Architecture,
     digits: String,
     /// The package in the root, without the triplet at its end.
     package: String,
@@ -200,14 +202,17 @@ pub(super) struct Words {
 
 impl Words {
     pub(super) fn new(arch: &Architecture) -> Self {
-        Self { triplet: arch.triplet.to_owned(), digits: String::new(), package: String::new() }
+        Self { arch: *arch, digits: String::new(), package: String::new() }
     }
 
     pub(super) fn fill(&self, text: &str) -> String {
-        let (cpu, system) = self.triplet.split_once('-').unwrap_or((&self.triplet, ""));
-        text.replace("{triplet}", &self.triplet)
+        let triplet = self.arch.triplet;
+        let (cpu, system) = triplet.split_once('-').unwrap_or((triplet, ""));
+        text.replace("{triplet}", triplet)
+            .replace("{debian}", self.arch.debian)
             .replace("{cpu}", cpu)
             .replace("{system}", system)
+            .replace("{go}", self.arch.go)
             .replace("{prefix}", "/dev/.twins")
             .replace("{package}", &self.package)
             .replace('#', &self.digits)
@@ -225,7 +230,7 @@ impl Words {
     }
 
     fn of(&self, name: &str) -> Self {
-        let package = name.strip_suffix(&self.triplet).and_then(|name| name.strip_suffix('-'));
+        let package = name.strip_suffix(self.arch.triplet).and_then(|name| name.strip_suffix('-'));
         Self { package: package.unwrap_or(name).to_owned(), ..self.clone() }
     }
 }

@@ -91,6 +91,8 @@ pub enum Condition {
     Variable(String),
     /// Not where a variable has this in its value.
     VariableHas(String, String),
+    /// Only where a variable has this very value.
+    VariableIsNot(String, String),
     /// Only with a first argument like this.
     Only(String),
     /// The first string becomes the second.
@@ -246,6 +248,9 @@ fn condition(unless: &Unless, words: &Words) -> Option<Condition> {
     let fill = |text: &Option<String>| text.as_ref().map(|text| words.fill(text));
     if let (Some(name), Some(part)) = (&unless.variable, &unless.has) {
         return Some(Condition::VariableHas(name.clone(), words.fill(part)));
+    }
+    if let (Some(name), Some(value)) = (&unless.variable, &unless.is_not) {
+        return Some(Condition::VariableIsNot(name.clone(), words.fill(value)));
     }
     if let (Some(start), Some(words)) = (fill(&unless.argument_starts), &unless.without) {
         return Some(Condition::ArgumentStartsWithout(start, words.clone()));

@@ -48,6 +48,7 @@ fn rule(condition: &Condition) -> Rule {
         Condition::ArgumentHas(text) => Rule::ArgumentHas(text),
         Condition::Variable(name) => Rule::VariableSet(name),
         Condition::VariableHas(name, part) => Rule::VariableHas(name, part),
+        Condition::VariableIsNot(name, value) => Rule::VariableIsNot(name, value),
         Condition::Only(text) => Rule::OnlyFirstStarts(text),
         Condition::Replace(from, to) => Rule::ReplaceArgument(from, to),
     }
