@@ -1,6 +1,6 @@
 //! The archive's own packages in place of a build.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use archmill_archive::{Expected, OpenedSuite, PoolFile};
@@ -74,6 +74,34 @@ pub fn import(
     let (names, files): (Vec<String>, Vec<PoolFile>) = files.into_iter().unzip();
     let paths = fetch(session, "downloading packages", &files, Phase::FetchPackages)?;
     draft.phases.end(None);
+    Ok(names.into_iter().zip(paths).collect())
+}
+
+/// Gets the archive's own packages that have these file names, if it has them: by name, where they are.
+///
+/// `suites` are for the architecture `arch`.
+pub(super) fn published(
+    session: &Session<'_>,
+    suites: &[OpenedSuite],
+    arch: &Arch,
+    names: &BTreeSet<&str>,
+) -> Result<BTreeMap<String, PathBuf>, JobError> {
+    let packages: BTreeSet<&str> = names.iter().filter_map(|name| name.split('_').next()).collect();
+    let (texts, owners) = texts(suites, Vec::new())?;
+    let hashes: Vec<&str> =
+        suites.iter().flat_map(|suite| &suite.packages).map(|index| index.sha256.as_str()).collect();
+    let universe = super::universe(&session.setup.cache, texts, &hashes, arch, &[]);
+    let mut found = BTreeMap::new();
+    for package in universe.packages().filter(|package| packages.contains(package.name())) {
+        let suite = owners.get(package.index_number()).copied().flatten();
+        let Some(suite) = suite.and_then(|number| suites.get(number)) else { continue };
+        if suite.spec.priority.is_none_or(|priority| priority <= OWN) {
+            let (name, file) = file(package, Some(suite)).during(Phase::Artifacts)?;
+            found.extend(names.contains(name.as_str()).then_some((name, file)));
+        }
+    }
+    let (names, files): (Vec<String>, Vec<PoolFile>) = found.into_iter().unzip();
+    let paths = fetch(session, "downloading packages to compare with", &files, Phase::Artifacts)?;
     Ok(names.into_iter().zip(paths).collect())
 }
 
