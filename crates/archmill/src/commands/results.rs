@@ -25,6 +25,13 @@ pub(crate) fn run(args: &ResultsArgs) -> anyhow::Result<ExitCode> {
         if build.end.is_none() {
             return Err(Mistake(format!("build {} is not done yet", build.id.0)).into());
         }
+        if files.is_empty() {
+            return Err(Mistake(format!(
+                "nothing is kept of build {}: gc removed it, or an older archmill left it in a folder, which the next rebuild takes over",
+                build.id.0
+            ))
+            .into());
+        }
         let Some(out) = &args.out else {
             for KeptFile { name, blob } in &files {
                 answer!("{} {:>12} {name}", blob.sha256, blob.size_bytes);
