@@ -42,8 +42,16 @@ pub fn judge(
     rules: &FailureRules,
     now: Moment,
 ) -> Verdict {
-    let record = record::read(&folder.join(RESULTS).join(record::FILE)).ok();
-    let Some(record) = record else { return without_record(folder, exit, asked, now) };
+    let path = folder.join(RESULTS).join(record::FILE);
+    let record = match record::read(&path) {
+        Ok(record) => record,
+        // Nothing else tells how it went, and the next try may leave one that can be read.
+        Err(error) if path.exists() && !asked => {
+            let end = End::Transient(error.to_string().into());
+            return Verdict { kept: keep(&end, now), end };
+        }
+        Err(_) => return without_record(folder, exit, asked, now),
+    };
     let tail = log_of(folder).map(|log| tail(&log)).unwrap_or_default();
     let wall = record.finished.duration_since(record.started).try_into().unwrap_or(Duration::ZERO);
     let cpu_of = |counts: &dyn Fn(Phase) -> bool| {

@@ -59,7 +59,7 @@ impl Offers for HostPackages<'_> {
             built_using: String::new(),
             filename: String::new(),
             size: 0,
-            sha256: made.description.key.clone(),
+            sha256: made.sha256(),
             index: 0,
             folder: Some(made.folder.clone()),
         })

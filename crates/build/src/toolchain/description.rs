@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::inputs::Inputs;
 
@@ -90,6 +91,15 @@ impl Toolchain {
         self.folder.join("files")
     }
 
+    /// SHA-256 over the paths and hashes of its files, in hexadecimal digits: what a package has that of its file for.
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for file in &self.description.files {
+            hash.update(format!("{}  {}\n", file.sha256, file.path));
+        }
+        hex::encode(hash.finalize())
+    }
+
     /// The first file that is not what the description says, if there is one. Reads all of them.
     pub fn damaged(&self) -> Option<&str> {
         let files = self.files();
@@ -161,6 +171,7 @@ mod tests {
         let found = find(tmp.path(), "gcc-12", "12.2.0-14+deb12u1", "arm64").unwrap();
         assert_eq!(found.description, described(1));
         assert_eq!(found.files(), tmp.path().join("toolchains/one/files"));
+        assert_eq!(found.sha256().len(), 64);
     }
 
     #[test]
