@@ -163,14 +163,36 @@ mod tests {
         for example in [
             include_str!("../../../examples/farm.toml"),
             include_str!("../../../examples/apertis.toml"),
-            include_str!("../../../examples/sixty-bookworm.toml"),
-            include_str!("../../../examples/sixty-trixie.toml"),
+            include_str!("../../../examples/sixty.toml"),
         ] {
             let farm = parse(example).unwrap().farm.unwrap();
             assert!(!farm.component.is_empty() && !farm.machines.is_empty());
             farm.settings().unwrap();
             farm.world().unwrap();
         }
+    }
+
+    #[test]
+    fn components_of_several_suites_are_a_farm_for_each() {
+        let component = |name: &str, suite: &str| {
+            format!("[[farm.component]]\nname = \"{name}\"\n{suite}architectures = [\"arm64\"]\n")
+        };
+        let text = format!(
+            "[farm]\nsuite = \"trixie\"\n{}{}{}[farm.machines.x86_64]\nslots = 1\n",
+            component("old", "suite = \"bookworm\"\n"),
+            component("one", ""),
+            component("other", "suite = \"trixie\"\n")
+        );
+        let farms = parse(&text).unwrap().farm.unwrap().by_suite();
+        let told: Vec<_> = farms
+            .iter()
+            .map(|farm| {
+                let names: Vec<_> = farm.component.iter().map(|component| component.name.as_str()).collect();
+                (farm.suite.as_deref().unwrap(), names)
+            })
+            .collect();
+        assert_eq!(told, [("bookworm", vec!["old"]), ("trixie", vec!["one", "other"])]);
+        assert!(farms.iter().all(|farm| farm.machines.len() == 1));
     }
 
     #[test]

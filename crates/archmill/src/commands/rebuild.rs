@@ -37,37 +37,36 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
     let store = runtime.block_on(Store::make(&folder))?;
     // Before anything else: two of them must not even plan.
     let _lock = store.lock()?;
-    let plan = Plan {
+    let farms = farm.by_suite();
+    let archives: Vec<ArchiveArgs> =
+        farms.iter().map(|farm| farm::archive_of(farm, &farms, &archive_args)).collect();
+    let plan = |farm, archive| Plan {
         store: &store,
         config: &config,
-        farm: &farm,
-        archive: &archive_args,
-        settings,
-        maintainer,
+        farm,
+        archive,
+        settings: settings.clone(),
+        maintainer: maintainer.clone(),
         args,
-        rules,
+        rules: rules.clone(),
     };
     let mut display = Display::new();
-    let summary = runtime.block_on(async {
+    let summaries = runtime.block_on(async {
         let mut stops = signals()?;
-        let mut builds = 0;
-        loop {
-            let mut summary = Box::pin(plan.round(&folder, &mut display, &mut stops)).await?;
-            builds += summary.builds;
-            // What has to be built first by what was unresolvable may be there now.
-            let again = summary.published > 0 && !summary.stopped && summary.count(Code::Unresolvable) > 0;
-            if !again {
-                summary.builds = builds;
-                return anyhow::Ok(summary);
+        let mut summaries: Vec<Summary> = Vec::new();
+        for (farm, archive) in farms.iter().zip(&archives) {
+            summaries.push(Box::pin(plan(farm, archive).rebuild(&folder, &mut display, &mut stops)).await?);
+            if summaries.last().is_some_and(|last| last.stopped) {
+                break;
             }
         }
+        anyhow::Ok(summaries)
     });
     display.finish();
-    let summary = summary?;
-    let code = runtime.block_on(tell(&store, &summary))?;
-    if farm.model == ModelConfig::SelfHosted {
+    let code = runtime.block_on(tell(&store, &summaries?))?;
+    for farm in farms.iter().filter(|farm| farm.model == ModelConfig::SelfHosted) {
         let suite = farm.suite.as_ref().unwrap_or(&archive_args.suite);
-        answer!("the farm's archive: {}", own::line_for_apt(&folder, &farm, suite));
+        answer!("the farm's archive: {}", own::line_for_apt(&folder, farm, suite));
     }
     Ok(code)
 }
@@ -85,6 +84,26 @@ struct Plan<'p> {
 }
 
 impl Plan<'_> {
+    /// Builds until nothing is left to do that could be.
+    async fn rebuild(
+        &self,
+        folder: &Path,
+        display: &mut Display,
+        stops: &mut UnboundedReceiver<Stop>,
+    ) -> anyhow::Result<Summary> {
+        let mut builds = 0;
+        loop {
+            let mut summary = Box::pin(self.round(folder, display, stops)).await?;
+            builds += summary.builds;
+            // What has to be built first by what was unresolvable may be there now.
+            let again = summary.published > 0 && !summary.stopped && summary.count(Code::Unresolvable) > 0;
+            if !again {
+                summary.builds = builds;
+                return Ok(summary);
+            }
+        }
+    }
+
     /// Plans, and builds until nothing is left to do.
     async fn round(
         &self,
@@ -185,6 +204,7 @@ fn named(args: &RebuildArgs, arch: Option<&str>, farm: Option<&FarmConfig>) -> F
     let component = ComponentConfig {
         name: "main".to_owned(),
         architectures: arches,
+        suite: None,
         packages: Some(args.what.clone()),
         made_up: None,
         share: None,
@@ -306,14 +326,19 @@ fn signals() -> anyhow::Result<UnboundedReceiver<Stop>> {
     Ok(receive)
 }
 
-async fn tell(store: &Store, summary: &Summary) -> anyhow::Result<ExitCode> {
-    let counts: Vec<String> = summary
-        .counts
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(code, count)| format!("{} {count}", code.name()))
-        .collect();
-    answer!("{}; {} builds in this run", counts.join(", "), summary.builds);
+/// `summaries` are of the suites that were rebuilt in turn.
+async fn tell(store: &Store, summaries: &[Summary]) -> anyhow::Result<ExitCode> {
+    let mut counts: Vec<(Code, usize)> = Vec::new();
+    for &(code, count) in summaries.iter().flat_map(|summary| &summary.counts) {
+        match counts.iter_mut().find(|(of, _)| *of == code) {
+            Some((_, sum)) => *sum += count,
+            None => counts.push((code, count)),
+        }
+    }
+    let counts = counts.iter().filter(|(_, count)| *count > 0);
+    let counts: Vec<String> = counts.map(|(code, count)| format!("{} {count}", code.name())).collect();
+    let builds: u64 = summaries.iter().map(|summary| summary.builds).sum();
+    answer!("{}; {builds} builds in this run", counts.join(", "));
     let packages = store.packages(None).await?;
     let not_built: Vec<_> = packages
         .iter()
@@ -325,7 +350,7 @@ async fn tell(store: &Store, summary: &Summary) -> anyhow::Result<ExitCode> {
     if not_built.len() > NAMED {
         answer!("  and {} more; archmill status names them", not_built.len() - NAMED);
     }
-    if summary.stopped {
+    if summaries.iter().any(|summary| summary.stopped) {
         answer!("ended before all was done; the same command goes on from here");
         return Ok(ExitCode::Cancelled);
     }

@@ -35,30 +35,39 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let config = archive_args.places.config()?;
     let farm = config.farm.context("farm.toml has no [farm]; examples/farm.toml shows what goes there")?;
     let farm = FarmConfig { model: args.model.map_or(farm.model, Into::into), ..farm };
-    let begun = Instant::now();
-    let archive = farm::open(&farm, &archive_args, Depth::Needs)?;
-    let planned = begun.elapsed();
     let given = args.slots.as_deref().map(farm::slots).transpose()?;
-    let machines = farm::machines(&farm.machines, given.as_ref(), archive.graph.targets())?;
     let policies = if args.policy.is_empty() {
         vec![farm.policy]
     } else {
         args.policy.iter().map(|&policy| policy.into()).collect()
     };
     let records = args.from.as_deref().map(|folder| records(folder, &farm)).transpose()?;
-    let simulate = |policy| simulate(&farm, &archive, &machines, policy, records.as_ref());
-    let runs: Vec<Run> = policies.into_iter().map(simulate).collect::<anyhow::Result<_>>()?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    if args.json {
-        let runs: Vec<_> = runs.iter().map(|run| as_json(run, &farm)).collect();
-        serde_json::to_writer_pretty(&mut out, &runs)?;
-        writeln!(out)?;
-    } else {
-        print_archive(&mut out, &farm, &archive, planned)?;
+    let mut all = Vec::new();
+    let farms = farm.by_suite();
+    for farm in &farms {
+        let begun = Instant::now();
+        let archive = farm::open(farm, &farm::archive_of(farm, &farms, &archive_args), Depth::Needs)?;
+        let planned = begun.elapsed();
+        let machines = farm::machines(&farm.machines, given.as_ref(), archive.graph.targets())?;
+        let simulate = |&policy: &Policy| simulate(farm, &archive, &machines, policy, records.as_ref());
+        let runs: Vec<Run> = policies.iter().map(simulate).collect::<anyhow::Result<_>>()?;
+        if args.json {
+            all.extend(runs.iter().map(|run| as_json(run, farm)));
+            continue;
+        }
+        if let (Some(suite), true) = (&farm.suite, farms.len() > 1) {
+            writeln!(out, "== {suite}")?;
+        }
+        print_archive(&mut out, farm, &archive, planned)?;
         if let Some(fit) = &records {
             print_records(&mut out, fit, &archive)?;
         }
-        runs.iter().try_for_each(|run| print(&mut out, run, &farm))?;
+        runs.iter().try_for_each(|run| print(&mut out, run, farm))?;
+    }
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &all)?;
+        writeln!(out)?;
     }
     out.flush()?;
     Ok(ExitCode::Success)

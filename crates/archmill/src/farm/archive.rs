@@ -58,6 +58,21 @@ pub(crate) fn open(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> an
     Ok(opened)
 }
 
+/// What the command line says of archives, for one of the suites of a farm: what belongs to another is not its to do without.
+pub(crate) fn archive_of(farm: &FarmConfig, farms: &[FarmConfig], archive: &ArchiveArgs) -> ArchiveArgs {
+    let mut archive = archive.clone();
+    let others = farms
+        .iter()
+        .filter_map(|other| other.suite.as_deref())
+        .filter(|suite| farm.suite.as_deref() != Some(suite));
+    let others: Vec<&str> = others.collect();
+    let belongs = |name: &str, suite: &str| {
+        name.strip_prefix(suite).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    archive.without_suites.retain(|name| !others.iter().any(|suite| belongs(name, suite)));
+    archive
+}
+
 fn make_up(farm: &FarmConfig) -> anyhow::Result<Graph> {
     let component = |component: &ComponentConfig| -> anyhow::Result<MadeUpComponent> {
         Ok(MadeUpComponent {

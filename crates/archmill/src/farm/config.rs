@@ -75,6 +75,8 @@ pub(crate) struct ComponentConfig {
     pub(crate) name: String,
     /// Architectures, by Debian's names or those of OBS.
     pub(crate) architectures: Vec<String>,
+    /// Suite that it is of; that of the farm if not given.
+    pub(crate) suite: Option<String>,
     /// Its source packages; all of the suite's if not given.
     pub(crate) packages: Option<Vec<String>>,
     /// In place of packages: so many that are made up, for simulations.
@@ -233,6 +235,27 @@ impl FarmConfig {
                 transient: of.transient,
             },
         })
+    }
+
+    /// A farm for each suite that it has components of, in the order of the file.
+    pub(crate) fn by_suite(&self) -> Vec<Self> {
+        let mut farms: Vec<Self> = Vec::new();
+        for component in &self.component {
+            let suite = component.suite.as_ref().or(self.suite.as_ref());
+            match farms.iter_mut().find(|farm| farm.suite.as_ref() == suite) {
+                Some(farm) => farm.component.push(component.clone()),
+                None => farms.push(Self {
+                    suite: suite.cloned(),
+                    component: vec![component.clone()],
+                    ..self.clone()
+                }),
+            }
+        }
+        if farms.is_empty() {
+            // Whoever opens it says that it builds nothing.
+            farms.push(self.clone());
+        }
+        farms
     }
 
     /// Shares of the components, if any of them has one; those without have one part.

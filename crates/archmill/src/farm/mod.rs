@@ -8,7 +8,7 @@ pub(crate) mod own;
 pub(crate) mod records;
 mod task;
 
-pub(crate) use archive::{Archive, Depth, open};
+pub(crate) use archive::{Archive, Depth, archive_of, open};
 pub(crate) use config::{ComponentConfig, FarmConfig, MachineConfig, ModelConfig};
 pub(crate) use display::{Display, left, now, time};
 pub(crate) use machines::{machines, slots};
