@@ -64,7 +64,11 @@ def read(package, target, mode):
         return None
     cpu = sum(p["cpu_user_ms"] + p["cpu_system_ms"] for p in record["phases"] if p["phase"] == "build") / 1000
     system = ("/usr/", "/bin/", "/sbin/", "/lib", "(", "/dev/.twins/")
-    own = sum(e["cpu_ms"] for e in record["resources"]["executables"] if not e["path"].startswith(system)) / 1000
+    used = record["resources"]["executables"]
+    own = sum(e["cpu_ms"] for e in used if not e["path"].startswith(system)) / 1000
+    # Records of archmill before its emulators had names by content: who was emulated was not known once another build began.
+    if any(e["path"].endswith("(deleted)") for e in used):
+        own = None
     debs = {a["name"]: a["sha256"] for a in record["artifacts"] if a["name"].endswith("deb")}
     return cpu, own, debs
 
@@ -78,13 +82,13 @@ ratios, wholes, speedups, marks = [], [], [], []
 for package in packages:
     native, fast, slow = read(package, "amd64", "native"), read(package, arch, "accelerated"), read(package, arch, "emulated")
     number = lambda value: "-" if value is None else f"{value:.1f}"
-    ratio = (fast[0] - fast[1]) / (native[0] - native[1]) if native and fast else None
+    ratio = (fast[0] - fast[1]) / (native[0] - native[1]) if native and fast and fast[1] is not None else None
     whole = fast[0] / native[0] if native and fast else None
     speedup = slow[0] / fast[0] if slow and fast else None
     ratios += [ratio] if ratio else []
     wholes += [whole] if whole else []
     speedups += [speedup] if speedup else []
-    if ratio:
+    if whole:
         marks.append((package, ratio, whole, slow[0] / native[0] if slow else None))
     same = "-" if not slow or not fast else "yes" if slow[2] == fast[2] else "NO"
     cells = [native and native[0], native and native[1], fast and fast[0], fast and fast[1], slow and slow[0]]
@@ -96,7 +100,7 @@ for values, what in ((ratios, "accelerated/native, own left out"), (wholes, "wit
               f"median {statistics.median(values):.2f}, 90th percentile {ninth(values):.2f}")
 
 if plot and marks:
-    marks.sort(key=lambda mark: mark[1])
+    marks.sort(key=lambda mark: mark[2])
     WIDTH, LEFT, TOP, ROW = 760, 150, 46, 16
     height = TOP + ROW * len(marks) + 44
     everything = [value for mark in marks for value in mark[1:] if value]

@@ -91,6 +91,7 @@ impl Programs {
     /// The emulator lives outside of the root, so its path here is not the one it was opened by: of a mount of its own
     /// it is the root.
     fn is_interpreter(&self, path: &[u8]) -> bool {
+        let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
         let name = path.rsplit(|byte| *byte == b'/').next();
         let is_name = |name: &[u8]| {
             self.interpreters.iter().any(|path| path.file_name().is_some_and(|own| own.as_bytes() == name))
@@ -201,6 +202,9 @@ mod tests {
         // As if the emulator had started it and then moved the command line on.
         let mut programs = Programs::new(vec![exe.with_file_name("other")]).unwrap();
         assert_eq!(programs.of(own), Program { path: exe.as_os_str().as_bytes(), native: true });
+        // The host may have removed its file meanwhile.
+        let programs = Programs::new(vec![exe.clone()]).unwrap();
+        assert!(programs.is_interpreter(b"/ (deleted)") && !programs.is_interpreter(b"/usr/bin/ls"));
         let mut programs = Programs::new(vec![exe]).unwrap();
         assert!(!programs.of(own).native, "its command line begins with the interpreter");
     }

@@ -101,15 +101,14 @@ impl Chosen {
     /// The same emulator, which starts twins where there are some.
     pub(super) fn with_twins(self, session: &Session<'_>) -> Result<Self, JobError> {
         let name = self.program.file_name().unwrap_or_default().to_owned();
-        let folder =
-            session.folder("twins").join(format!("emulator-{}-{FORMAT}", &self.emulator.sha256[..16]));
+        let qemu = fs::read(&self.program).during(Phase::Host)?;
+        let combined = archmill_dispatch::combine(&qemu).during(Phase::Host)?;
+        // By what is in it: other versions of archmill have other code, and a file that processes run is not replaced.
+        let key = hex::encode(Sha256::digest(&combined));
+        let folder = session.folder("twins").join(format!("emulator-{}", &key[..32]));
         let program = folder.join(&name);
-        let code = archmill_dispatch::code();
-        // The code may have changed since: it is at the end of the file.
-        let current = fs::read(&program).is_ok_and(|bytes| bytes.ends_with(code));
-        if !current {
-            let qemu = fs::read(&self.program).during(Phase::Host)?;
-            let combined = archmill_dispatch::combine(&qemu).during(Phase::Host)?;
+        let is_whole = fs::read(&program).is_ok_and(|bytes| bytes == combined);
+        if !is_whole {
             fs::create_dir_all(&folder).during(Phase::Host)?;
             // Moved into place: another process may be running the old one.
             let new = folder.join(format!("new-{}", std::process::id()));
