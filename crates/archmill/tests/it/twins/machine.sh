@@ -30,6 +30,6 @@ q 'awk not a number, in a file' 'echo "BEGIN { print log(-1) }" >nan; mawk -f na
 q '/proc/self' 'readlink /proc/self/exe; ls -l /proc/self/exe | sed "s/.*-> //"; realpath /proc/self/exe; tr "\0" " " </proc/self/cmdline; tr "\0" " " </proc/self/environ | wc -c; cat /proc/self/comm; cut -d" " -f2 /proc/self/stat; sed -n 1p /proc/self/status; ls /proc/self/fd'
 q '/proc/self/exe by a perl script' 'perl -e "print readlink(q(/proc/self/exe))"'
 q '/proc/PID/cmdline' 'bash -c "tr \"\\0\" \" \" </proc/\$\$/cmdline; :"'
-q '/proc/PID/cmdline of a program of the build' 'printf "#include <unistd.h>\nint main(void) { sleep(9); return 0; }\n" >wait.c; gcc -o wait wait.c; ./wait a b & sleep 1; [ "$(tr "\0" " " </proc/$!/cmdline)" = "./wait a b " ] || echo not as on the hardware; kill $!'
+q '/proc/PID/cmdline of a program of the build' 'printf "#include <unistd.h>\nint main(void) { sleep(9); return 0; }\n" >wait.c; gcc -o wait wait.c; ./wait a b & sleep 1; [ "$(tr "\0" " " </proc/$!/cmdline)" = "./wait a b " ] || echo "not as on" "the hardware"; kill $!'
 q 'character sets' 'printf "a\344\n" | iconv -f latin1 -t utf8; printf "a\344" | iconv -f ISO-8859-15 -t UTF-16LE | od -c; iconv -l | wc -l'
 q environment 'env | sort'
