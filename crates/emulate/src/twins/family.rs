@@ -117,6 +117,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("dpkg.toml", include_str!("../../rules/dpkg.toml")),
     ("binutils.toml", include_str!("../../rules/binutils.toml")),
     ("gcc.toml", include_str!("../../rules/gcc.toml")),
+    ("go.toml", include_str!("../../rules/go.toml")),
     ("python.toml", include_str!("../../rules/python.toml")),
     ("perl.toml", include_str!("../../rules/perl.toml")),
 ];
