@@ -77,8 +77,9 @@ fn root_inside_can_neither_write_to_the_emulator_nor_unregister_it() {
     assert_eq!(fs::read(&entry.interpreter).unwrap(), content);
 }
 
-/// A handler in perl that goes on as a native program would: it moves the beginning of its command line past its own
-/// path and the program's (PR_SET_MM_MAP of prctl(2)), unless it is told to stay.
+/// A handler in perl that moves the beginning of its command line past its own path and the program's (PR_SET_MM_MAP of
+/// prctl(2)), unless it is told to stay; and that goes on as a native program would, without AT_EXECFD in its auxiliary vector,
+/// unless it is told that it is emulated.
 const HANDOVER: &str = r#"
     my ($name, @arguments) = @ARGV;
     exit 0 if grep { $_ eq "stay" } @arguments;
@@ -86,7 +87,11 @@ const HANDOVER: &str = r#"
     my @stat = (0, 0, 0, split / /, $stat);
     open my $line, "<", "/proc/self/cmdline"; my @words = split /\0/, <$line>;
     my $arguments = $stat[48] + length($words[0]) + length($words[1]) + 2;
-    my $map = pack("Q12L2", @stat[26, 27, 45, 46, 47], syscall(12, 0), $stat[28], $arguments, @stat[49, 50, 51], 0, 0, 0xffffffff);
+    open $line, "<", "/proc/self/auxv"; my @auxv = unpack "Q*", <$line>;
+    my $ignored = (grep { $_ eq "emulated" } @arguments) ? 2 : 1;
+    for (my $at = 0; $at < @auxv; $at += 2) { $auxv[$at] = $ignored if $auxv[$at] == 2 }
+    my $auxv = pack "Q*", @auxv;
+    my $map = pack("Q11PL2", @stat[26, 27, 45, 46, 47], syscall(12, 0), $stat[28], $arguments, @stat[49, 50, 51], $auxv, length $auxv, 0xffffffff);
     syscall(157, 35, 14, $map, length $map, 0) == 0 or die "prctl: $!";
     open $line, "<", "/proc/self/cmdline"; print join(" ", split /\0/, <$line>), "\n";
 "#;
@@ -102,9 +107,9 @@ fn a_native_program_behind_the_emulator_is_counted_as_itself() {
     let mut sandbox = world.start();
     sandbox.write("/build/twin", &foreign("amtwin", HANDOVER), 0o755, (0, 0)).unwrap();
     sandbox.write("/build/script", b"#!/build/twin -e\n", 0o755, (0, 0)).unwrap();
-    let text = "/build/twin one; cd /build; ./twin two; ./script; /build/twin stay; ./twin stay; exit 0";
+    let text = "/build/twin one; cd /build; ./twin two; ./script; /build/twin stay; ./twin stay; ./twin emulated; exit 0";
     let (exit, text) = run(&mut sandbox, &script(text));
-    assert_eq!(text, "/build/twin one\n./twin two\n/build/twin -e ./script\n");
+    assert_eq!(text, "/build/twin one\n./twin two\n/build/twin -e ./script\n./twin emulated\n");
     let mut seen: Vec<(&str, u64, bool)> = exit
         .executables
         .iter()
@@ -113,7 +118,7 @@ fn a_native_program_behind_the_emulator_is_counted_as_itself() {
         .collect();
     seen.sort_unstable();
     let expected =
-        [("./twin", 1, false), ("./twin", 1, true), ("/build/twin", 1, false), ("/build/twin", 2, true)];
+        [("./twin", 1, true), ("./twin", 2, false), ("/build/twin", 1, false), ("/build/twin", 2, true)];
     assert_eq!(seen, expected, "{:?}", exit.executables);
     let shell = exit.executables.iter().find(|usage| usage.path == "/bin/busybox");
     assert!(shell.is_some_and(|usage| usage.native), "{:?}", exit.executables);
