@@ -77,7 +77,8 @@ pub fn import(
     Ok(names.into_iter().zip(paths).collect())
 }
 
-/// Gets the archive's own packages that have these file names, if it has them: by name, where they are.
+/// Gets the archive's own packages that have these file names, or were rebuilt from the same version (`+bN`), if it has them: by
+/// the names that were asked for, where they are.
 ///
 /// `suites` are for the architecture `arch`.
 pub(super) fn published(
@@ -97,12 +98,24 @@ pub(super) fn published(
         let Some(suite) = suite.and_then(|number| suites.get(number)) else { continue };
         if suite.spec.priority.is_none_or(|priority| priority <= OWN) {
             let (name, file) = file(package, Some(suite)).during(Phase::Artifacts)?;
-            found.extend(names.contains(name.as_str()).then_some((name, file)));
+            let asked = names.iter().find(|asked| without_rebuild(asked) == without_rebuild(&name));
+            found.extend(asked.map(|asked| ((*asked).to_owned(), file)));
         }
     }
     let (names, files): (Vec<String>, Vec<PoolFile>) = found.into_iter().unzip();
     let paths = fetch(session, "downloading packages to compare with", &files, Phase::Artifacts)?;
     Ok(names.into_iter().zip(paths).collect())
+}
+
+/// The file name of a package without the number of a rebuild in its version: `name_1.0-2+b3_arm64.deb` is `name_1.0-2_arm64.deb`.
+fn without_rebuild(name: &str) -> String {
+    let plain = || {
+        let (head, arch) = name.rsplit_once('_')?;
+        let (version, number) = head.rsplit_once("+b")?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| format!("{version}_{arch}"))
+    };
+    plain().unwrap_or_else(|| name.to_owned())
 }
 
 /// Name and place of a package's file.
@@ -122,4 +135,20 @@ fn file(package: PackageRef<'_>, suite: Option<&OpenedSuite>) -> Result<(String,
     let uri = suite.map_or("", |suite| suite.spec.uri.as_str());
     let expected = Expected { sha256: field("SHA256")?.to_owned(), size };
     Ok((name, PoolFile { url: format!("{uri}/{place}"), expected }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rebuild_of_a_version_counts_as_that_version() {
+        for (name, plain) in [
+            ("liblua5.4-dev_5.4.7-1+b2_arm64.deb", "liblua5.4-dev_5.4.7-1_arm64.deb"),
+            ("dash_0.5.12-12_arm64.deb", "dash_0.5.12-12_arm64.deb"),
+            ("x_1+beta_arm64.deb", "x_1+beta_arm64.deb"),
+        ] {
+            assert_eq!(without_rebuild(name), plain);
+        }
+    }
 }
