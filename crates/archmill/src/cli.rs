@@ -47,7 +47,7 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Tells what came of a rebuild: what was built and what failed, in which modes, and what it took
     Report(ReportArgs),
-    /// Takes in what native builds took elsewhere, so that reports tell what emulation costs
+    /// Takes in what native builds took elsewhere, so that reports tell what emulation costs and rebuilds know what takes long
     ImportTimes(ImportTimesArgs),
     /// Remove results that newer ones replaced, old logs, and what a farm's archive no longer has
     Gc(GcArgs),

@@ -26,4 +26,4 @@ pub use record::{BinaryRecord, MultiArch, RecordError};
 pub use relation::{Op, Relation, RelationError, Relations, Term};
 pub use release::{IndexFile, Release, ReleaseError};
 pub use source::{SourceFile, SourceRecord};
-pub use version::{Version, VersionError};
+pub use version::{Version, VersionError, without_binnmu};

@@ -24,6 +24,16 @@ pub struct VersionError {
     problem: &'static str,
 }
 
+/// A version without the number of a rebuild without a change of source (binNMU, `+bN`).
+pub fn without_binnmu(version: &str) -> &str {
+    match version.rsplit_once("+b") {
+        Some((plain, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            plain
+        }
+        _ => version,
+    }
+}
+
 impl Version {
     /// The number before the colon, 0 if there is none.
     pub fn epoch(&self) -> u32 {
@@ -210,6 +220,13 @@ mod tests {
     use std::hash::DefaultHasher;
 
     use super::*;
+
+    #[test]
+    fn only_a_number_at_the_end_is_that_of_a_rebuild() {
+        assert_eq!(without_binnmu("1.0-1+b12"), "1.0-1");
+        assert_eq!(without_binnmu("1.0-1+beta"), "1.0-1+beta");
+        assert_eq!(without_binnmu("1.0+b1-1"), "1.0+b1-1");
+    }
 
     fn version(text: &str) -> Version {
         text.parse().unwrap()

@@ -9,7 +9,7 @@ pub enum CombineError {
 }
 
 /// The code: position-independent, its head found by [`HEAD`].
-const CODE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/program.bin"));
+pub(crate) const CODE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/program.bin"));
 /// Followed by 8 bytes for the way from the head to QEMU's entry point, and then by the code's own.
 const HEAD: &[u8] = b"archmill-entry01";
 

@@ -26,6 +26,11 @@ pub const NOTES: &str = "/dev/.twins.log";
 /// The file in [`NOTES`] that has a line for each time that a rule was against a twin: program, tab, what in the rule met.
 pub const CHOICES: &str = path(format::CHOICES_PATH);
 
+/// The code that [`combine`] adds.
+pub fn code() -> &'static [u8] {
+    combine::CODE
+}
+
 /// A path that is written with the zero that the code wants at its end.
 const fn path(with_zero: &'static [u8]) -> &'static str {
     match std::str::from_utf8(with_zero.split_at(with_zero.len() - 1).0) {

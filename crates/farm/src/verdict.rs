@@ -272,6 +272,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_a_record_is_told() {
+        let tmp = tempfile::tempdir().unwrap();
+        let judged = || {
+            let rules = FailureRules::builtin().unwrap();
+            judge(tmp.path(), ACCELERATED, Exit::Code(0), false, &rules, Moment(1)).kept
+        };
+        assert_eq!(judged().message.unwrap(), "it left no build record");
+        std::fs::create_dir(tmp.path().join(RESULTS)).unwrap();
+        std::fs::write(tmp.path().join(RESULTS).join(record::FILE), "{").unwrap();
+        let kept = judged();
+        assert_eq!(kept.kind, EndKind::Transient);
+        assert!(kept.message.unwrap().contains("is not a build record of archmill"));
+    }
+
+    #[test]
     fn the_class_of_a_failure_names_the_next_mode() {
         assert_eq!(advised(Class::Build, ACCELERATED, "error: no such thing"), Advice::Stop);
         assert_eq!(advised(Class::Build, ACCELERATED, "x: wrong ELF class"), Advice::Try(Mode::Emulated));

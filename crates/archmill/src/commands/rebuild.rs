@@ -45,10 +45,10 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
         config: &config,
         farm,
         archive,
-        settings: settings.clone(),
-        maintainer: maintainer.clone(),
+        settings: &settings,
+        maintainer: &maintainer,
         args,
-        rules: rules.clone(),
+        rules: &rules,
     };
     let mut display = Display::new();
     let summaries = runtime.block_on(async {
@@ -77,9 +77,9 @@ struct Plan<'p> {
     config: &'p Config,
     farm: &'p FarmConfig,
     archive: &'p ArchiveArgs,
-    settings: Settings,
-    maintainer: String,
-    rules: FailureRules,
+    settings: &'p Settings,
+    maintainer: &'p str,
+    rules: &'p FailureRules,
     args: &'p RebuildArgs,
 }
 
@@ -130,7 +130,7 @@ impl Plan<'_> {
             .filter(|(_, package)| package.nocheck)
             .map(|(name, _)| name.clone())
             .collect();
-        let maintainer = self.maintainer.clone();
+        let maintainer = self.maintainer.to_owned();
         let tasks = Tasks::new(&suite, &from, self.config, &native, nocheck.clone(), maintainer)?;
         remark!("{} builds, in {}", builds(&archive), folder.display());
         let rebuild = Rebuild {
@@ -328,14 +328,8 @@ fn signals() -> anyhow::Result<UnboundedReceiver<Stop>> {
 
 /// `summaries` are of the suites that were rebuilt in turn.
 async fn tell(store: &Store, summaries: &[Summary]) -> anyhow::Result<ExitCode> {
-    let mut counts: Vec<(Code, usize)> = Vec::new();
-    for &(code, count) in summaries.iter().flat_map(|summary| &summary.counts) {
-        match counts.iter_mut().find(|(of, _)| *of == code) {
-            Some((_, sum)) => *sum += count,
-            None => counts.push((code, count)),
-        }
-    }
-    let counts = counts.iter().filter(|(_, count)| *count > 0);
+    let count = |code: Code| summaries.iter().map(|summary| summary.count(code)).sum::<usize>();
+    let counts = Code::ALL.into_iter().map(|code| (code, count(code))).filter(|(_, count)| *count > 0);
     let counts: Vec<String> = counts.map(|(code, count)| format!("{} {count}", code.name())).collect();
     let builds: u64 = summaries.iter().map(|summary| summary.builds).sum();
     answer!("{}; {builds} builds in this run", counts.join(", "));

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::record::Artifact;
 
 pub use differ::differences;
-pub use traces::{Trace, What, in_source, shipped, traces};
+pub use traces::{Trace, What, in_source, leaks, shipped, traces};
 
 /// Why results are not what they must be.
 #[derive(Debug, thiserror::Error)]

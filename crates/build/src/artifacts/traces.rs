@@ -1,6 +1,6 @@
 //! What twins must not leave in a package: programs for this machine, and the path of their folder.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -191,9 +191,48 @@ pub fn in_source(traces: &[Trace], archive: &Path) -> HashSet<String> {
     known
 }
 
+/// What to say of files that mention this machine's triplet. `upstream` has, for each of the archive's own packages of these
+/// versions, its files that do as well: of those there is nothing to say.
+pub fn leaks(
+    mentions: &[Trace],
+    upstream: &BTreeMap<String, BTreeSet<PathBuf>>,
+    triplet: &str,
+) -> Vec<String> {
+    let told = |trace: &Trace| {
+        let compared = match upstream.get(&trace.package) {
+            Some(paths) if paths.contains(&trace.path) => return None,
+            Some(_) => "which that in the archive's package does not",
+            None => "and there is no package in the archive to compare with",
+        };
+        Some(format!("{}: /{} mentions {triplet}, {compared}", trace.package, trace.path.display()))
+    };
+    mentions.iter().filter_map(told).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_archives_package_mentions_too_is_no_leak() {
+        let mention = |package: &str, path: &str| Trace {
+            package: package.to_owned(),
+            path: path.into(),
+            size: 1,
+            sha256: String::new(),
+            what: What::Triplet,
+        };
+        let mentions =
+            [mention("a.deb", "usr/a.pc"), mention("a.deb", "usr/b.pc"), mention("new.deb", "usr/c")];
+        let upstream = BTreeMap::from([("a.deb".to_owned(), BTreeSet::from([PathBuf::from("usr/a.pc")]))]);
+        assert_eq!(
+            leaks(&mentions, &upstream, "x86_64-linux-gnu"),
+            [
+                "a.deb: /usr/b.pc mentions x86_64-linux-gnu, which that in the archive's package does not",
+                "new.deb: /usr/c mentions x86_64-linux-gnu, and there is no package in the archive to compare with",
+            ]
+        );
+    }
 
     #[test]
     fn programs_for_this_machine_and_paths_of_twins_are_found() {

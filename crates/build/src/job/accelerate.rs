@@ -101,16 +101,16 @@ impl Chosen {
     /// The same emulator, which starts twins where there are some.
     pub(super) fn with_twins(self, session: &Session<'_>) -> Result<Self, JobError> {
         let name = self.program.file_name().unwrap_or_default().to_owned();
-        let qemu = fs::read(&self.program).during(Phase::Host)?;
-        let combined = archmill_dispatch::combine(&qemu).during(Phase::Host)?;
-        // By what is in it: other versions of archmill have other code, and a file that processes run is not replaced.
-        let key = hex::encode(Sha256::digest(&combined));
-        let folder = session.folder("twins").join(format!("emulator-{}", &key[..32]));
+        // Of this QEMU and this code: other versions of archmill have other code, and what processes run is not replaced.
+        let code = hex::encode(Sha256::digest(archmill_dispatch::code()));
+        let folder = format!("emulator-{}-{}", &self.emulator.sha256[..16], &code[..16]);
+        let folder = session.folder("twins").join(folder);
         let program = folder.join(&name);
-        let is_whole = fs::read(&program).is_ok_and(|bytes| bytes == combined);
-        if !is_whole {
+        if !program.is_file() {
+            let qemu = fs::read(&self.program).during(Phase::Host)?;
+            let combined = archmill_dispatch::combine(&qemu).during(Phase::Host)?;
             fs::create_dir_all(&folder).during(Phase::Host)?;
-            // Moved into place: another process may be running the old one.
+            // Moved into place when it is on the disk: one that is there is whole.
             let new = folder.join(format!("new-{}", std::process::id()));
             write_program(&new, &combined)
                 .and_then(|()| fs::rename(&new, &program))
@@ -122,9 +122,12 @@ impl Chosen {
 }
 
 fn write_program(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;
-    fs::write(path, bytes)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+    let mut file = fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.set_permissions(fs::Permissions::from_mode(0o755))?;
+    file.sync_all()
 }
 
 /// The folder of twins for a root: from the cache, or made.

@@ -1,26 +1,23 @@
 //! Log, results and record of a build.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use archmill_deb::Arch;
 use archmill_deb::members::Bounds;
-use archmill_emulate::Architecture;
 use archmill_sandbox::{Exit, LimitKind, Sandbox};
 use jiff::{SignedDuration, Timestamp};
 
 use super::draft::{Draft, ms};
 use super::error::{During as _, JobError};
 use super::failure::failure;
-use super::import::published;
 use super::plan::Plan;
 use super::roots::{Root, make_root};
 use super::session::{Request, Session};
 use super::source::{Source, has_ending};
-use crate::artifacts::{self, ArtifactError, Trace, What};
+use super::traces::check_traces;
+use crate::artifacts::{self, ArtifactError};
 use crate::classify::{Phase, relevant_lines};
 use crate::log::{Header, LogError, LogWriter, Section, Summary};
 use crate::record::{
@@ -434,87 +431,6 @@ fn note_choices(sandbox: &Sandbox, progress: &mut Progress<'_>) -> Result<(), Jo
 
 /// Entries that are kept of the list of choices.
 const MOST_CHOICES: usize = 200;
-
-/// Nothing of the twins may be in what was built.
-fn check_traces(
-    session: &Session<'_>,
-    request: &Request,
-    plan: &Plan,
-    packages: &[String],
-    bounds: Bounds<'_>,
-    progress: &mut Progress<'_>,
-) -> Result<(), JobError> {
-    let host = archmill_emulate::find(super::emulator::host_arch(session)).during(Phase::Host)?;
-    let mut traces = Vec::new();
-    for name in packages {
-        let found = artifacts::traces(&progress.out.join(name), host.elf_machine, host.triplet, bounds);
-        traces.extend(found.during(Phase::Artifacts)?);
-    }
-    if traces.is_empty() {
-        return Ok(());
-    }
-    let unpacked: Vec<_> =
-        plan.set.packages.iter().map(|package| session.folder("unpacked").join(&package.sha256)).collect();
-    let mut known = artifacts::shipped(&traces, &unpacked);
-    if let Some(source) = super::unpacked::place(session, plan) {
-        known.extend(artifacts::in_source(&traces, &source));
-    }
-    traces.retain(|trace| !known.contains(&trace.sha256));
-    let (triplets, traces): (Vec<Trace>, Vec<Trace>) =
-        traces.into_iter().partition(|trace| trace.what == What::Triplet);
-    progress.warnings.extend(leaks(session, request, plan, &triplets, host, bounds));
-    let Some(trace) = traces.first() else { return Ok(()) };
-    let what = if trace.what == What::HostProgram {
-        format!("is a program for {}", host.debian)
-    } else {
-        format!("mentions {}", archmill_dispatch::PREFIX)
-    };
-    let message = format!(
-        "{} has /{}, which {what}: twins left it there; build with --mode emulated, and find which with: archmill verify --bisect",
-        trace.package,
-        trace.path.display()
-    );
-    let mut error = JobError::new(Phase::Artifacts, message);
-    error.class = crate::classify::Class::Acceleration;
-    Err(error)
-}
-
-/// What to say of files that mention this machine's triplet: nothing where those in the archive's own package of that very
-/// version do as well.
-fn leaks(
-    session: &Session<'_>,
-    request: &Request,
-    plan: &Plan,
-    triplets: &[Trace],
-    host: &Architecture,
-    bounds: Bounds<'_>,
-) -> Vec<String> {
-    let triplet = host.triplet;
-    let names: BTreeSet<&str> = triplets.iter().map(|trace| trace.package.as_str()).collect();
-    if names.is_empty() {
-        return Vec::new();
-    }
-    // What cannot be compared is told of as it is; the build is no worse for it.
-    let arch = request.arch.debian.parse::<Arch>().ok();
-    let published = arch.and_then(|arch| published(session, &plan.suites, &arch, &names).ok());
-    let published = published.unwrap_or_default();
-    let also = |(name, path): (&String, &PathBuf)| {
-        let found = artifacts::traces(path, host.elf_machine, triplet, bounds).ok()?;
-        let mentions = found.into_iter().filter(|trace| trace.what == What::Triplet);
-        Some((name.clone(), mentions.map(|trace| trace.path).collect::<HashSet<_>>()))
-    };
-    let upstream: HashMap<String, HashSet<PathBuf>> = published.iter().filter_map(also).collect();
-    let told = |trace: &Trace| {
-        let of = upstream.get(&trace.package);
-        let compared = match of {
-            Some(paths) if paths.contains(&trace.path) => return None,
-            Some(_) => "which that in the archive's package does not",
-            None => "and there is no package in the archive to compare with",
-        };
-        Some(format!("{}: /{} mentions {triplet}, {compared}", trace.package, trace.path.display()))
-    };
-    triplets.iter().filter_map(told).collect()
-}
 
 fn collect(
     session: &Session<'_>,

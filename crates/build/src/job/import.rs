@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use archmill_archive::{Expected, OpenedSuite, PoolFile};
-use archmill_deb::{Arch, Version, is_plain_name};
+use archmill_deb::{Arch, Version, is_plain_name, without_binnmu};
 use archmill_solve::PackageRef;
 
 use super::draft::Draft;
@@ -107,15 +107,9 @@ pub(super) fn published(
     Ok(names.into_iter().zip(paths).collect())
 }
 
-/// The file name of a package without the number of a rebuild in its version: `name_1.0-2+b3_arm64.deb` is `name_1.0-2_arm64.deb`.
-fn without_rebuild(name: &str) -> String {
-    let plain = || {
-        let (head, arch) = name.rsplit_once('_')?;
-        let (version, number) = head.rsplit_once("+b")?;
-        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| format!("{version}_{arch}"))
-    };
-    plain().unwrap_or_else(|| name.to_owned())
+/// The file name of a package without the number of a rebuild in its version, in two parts: `name_1.0-2` and `arm64.deb`.
+fn without_rebuild(name: &str) -> Option<(&str, &str)> {
+    name.rsplit_once('_').map(|(head, arch)| (without_binnmu(head), arch))
 }
 
 /// Name and place of a package's file.
@@ -148,7 +142,7 @@ mod tests {
             ("dash_0.5.12-12_arm64.deb", "dash_0.5.12-12_arm64.deb"),
             ("x_1+beta_arm64.deb", "x_1+beta_arm64.deb"),
         ] {
-            assert_eq!(without_rebuild(name), plain);
+            assert_eq!(without_rebuild(name), plain.rsplit_once('_'));
         }
     }
 }

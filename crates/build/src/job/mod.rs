@@ -21,6 +21,7 @@ mod roots;
 mod run;
 mod session;
 mod source;
+mod traces;
 mod universe;
 mod unpack;
 mod unpacked;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use archmill_plan::scheduler::{Farm, Scheduler};
 use archmill_plan::{Job, JobId, JobKind};
-use archmill_store::{BuildEnd, BuildRow, EndKind, PackageId, PackageRow, Store};
+use archmill_store::{BuildRow, EndKind, PackageId, PackageRow, Store};
 use rustc_hash::FxHashMap;
 
 use crate::FarmError;
@@ -43,11 +43,11 @@ pub(super) async fn learn(
         let end = build.end.as_ref().filter(|end| end.kind == EndKind::Built);
         let Some((job, end)) = job_of(&build).zip(end) else { continue };
         let of = farm.graph.job(job);
-        farm.predictor.learn(&of.source, of.traits, of.target, build.new.rung, took(end));
+        farm.predictor.learn(&of.source, of.traits, of.target, build.new.rung, took(end.wall, end.cpu));
     }
     let mut elsewhere: FxHashMap<(String, String), Vec<Duration>> = FxHashMap::default();
     for time in store.native_times_in(run).await? {
-        let took = time.cpu.map_or(time.wall, |cpu| cpu.max(time.wall));
+        let took = took(Some(time.wall), time.cpu);
         elsewhere.entry((time.source, time.target)).or_default().push(took);
     }
     for (id, of) in farm.graph.jobs().filter(|(_, of)| of.kind == JobKind::Package) {
@@ -61,6 +61,6 @@ pub(super) async fn learn(
 }
 
 /// What a build took, as if it had had one slot: in several, CPU time is the better measure.
-fn took(end: &BuildEnd) -> Duration {
-    end.wall.max(end.cpu).unwrap_or_default()
+fn took(wall: Option<Duration>, cpu: Option<Duration>) -> Duration {
+    wall.max(cpu).unwrap_or_default()
 }

@@ -1,15 +1,5 @@
 //! Versions of rebuilds without a change of source (deb-version(7), `+bN`).
 
-/// A version without the number of a rebuild.
-pub fn without_binnmu(version: &str) -> &str {
-    match version.rsplit_once("+b") {
-        Some((plain, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
-            plain
-        }
-        _ => version,
-    }
-}
-
 /// The version for a rebuild: above every one that was ever published of this version, as what a version contains never
 /// changes. `None` for packages for all architectures, which are not rebuilt under a number, as they would no longer fit the
 /// packages of the same source for each architecture.
@@ -45,12 +35,5 @@ mod tests {
         assert_eq!(next(&["1:2.0-3+b9", "1:2.0-3", "1:2.0-3+b10"]).as_deref(), Some("1:2.0-3+b11"));
         assert_eq!(next(&["1:2.0-2+b5", "1:2.0-3+build1"]).as_deref(), Some("1:2.0-3"), "other versions");
         assert_eq!(next_version("1", ["1"], true), None);
-    }
-
-    #[test]
-    fn only_a_number_at_the_end_is_that_of_a_rebuild() {
-        assert_eq!(without_binnmu("1.0-1+b12"), "1.0-1");
-        assert_eq!(without_binnmu("1.0-1+beta"), "1.0-1+beta");
-        assert_eq!(without_binnmu("1.0+b1-1"), "1.0+b1-1");
     }
 }

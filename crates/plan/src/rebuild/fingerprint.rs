@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use archmill_deb::without_binnmu;
 use sha2::{Digest as _, Sha256};
 
-use super::binnmu::without_binnmu;
 use super::inputs::Lines;
 
 /// A hash of what is in the packages of a build, the same for a rebuild that changed nothing.

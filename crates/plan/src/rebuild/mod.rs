@@ -4,6 +4,6 @@ mod binnmu;
 mod fingerprint;
 mod inputs;
 
-pub use binnmu::{next_version, without_binnmu};
+pub use binnmu::next_version;
 pub use fingerprint::{DebContents, Fingerprint};
 pub use inputs::{Dependency, InputHash, Inputs, Strategy};
