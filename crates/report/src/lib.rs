@@ -24,7 +24,7 @@ pub use share::{Cell, Class, Modes, Outcome};
 pub use table::csv;
 pub use text::text;
 pub use time::{Pole, Span, Time};
-pub use times::{TimesError, job_history, native_times};
+pub use times::{JobHistory, TimesError, job_history, native_times};
 
 use archmill_plan::Moment;
 use archmill_store::{BuildRow, NativeTime, PackageRow, RunRow};

@@ -78,19 +78,39 @@ pub fn native_times(
     Ok(times)
 }
 
-/// Reads the job history of OBS, of one architecture: of each package the median of its builds that succeeded.
+/// What a job history of OBS tells.
+#[derive(Debug)]
+pub struct JobHistory {
+    /// Of each package the median of its builds that succeeded natively.
+    pub times: Vec<NativeTime>,
+    /// How many other builds succeeded, on workers that had to emulate.
+    pub emulated: usize,
+}
+
+/// Reads the job history of OBS, of one architecture. `native` tells whether a worker whose own architecture (OBS's `hostarch`)
+/// is this one executes the architecture's programs itself.
 ///
 /// Its `versrel` has a number of OBS's own at its end, so times hold for any version.
-pub fn job_history(text: &str, target: &str) -> Result<Vec<NativeTime>, TimesError> {
+pub fn job_history(
+    text: &str,
+    target: &str,
+    native: &dyn Fn(&str) -> bool,
+) -> Result<JobHistory, TimesError> {
     let document = roxmltree::Document::parse(text)?;
     let root = document.root_element();
     if !root.has_tag_name("jobhistlist") {
         return Err(TimesError::NoHistory(root.tag_name().name().to_owned()));
     }
     let mut builds: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    let mut emulated = 0;
     for job in root.children().filter(|node| node.has_tag_name("jobhist")) {
         // Unchanged: it was built, and the results are those from before.
         if !matches!(job.attribute("code"), Some("succeeded" | "unchanged")) {
+            continue;
+        }
+        // Fleets that emulate have workers of another architecture, whose times would hide what emulation costs.
+        if job.attribute("hostarch").is_some_and(|host| !native(host)) {
+            emulated += 1;
             continue;
         }
         let second = |name: &str| job.attribute(name)?.parse::<u64>().ok();
@@ -113,7 +133,7 @@ pub fn job_history(text: &str, target: &str) -> Result<Vec<NativeTime>, TimesErr
         let (source, target) = (source.to_owned(), target.to_owned());
         Some(NativeTime { source, target, version: None, wall, cpu: None })
     };
-    Ok(builds.into_iter().filter_map(time).collect())
+    Ok(JobHistory { times: builds.into_iter().filter_map(time).collect(), emulated })
 }
 
 #[cfg(test)]
@@ -143,25 +163,29 @@ mod tests {
 
     #[test]
     fn a_history_of_jobs_gives_the_median_of_what_succeeded() {
-        let job = |package: &str, start: u64, end: u64, code: &str| {
+        let on = |host: &str, package: &str, start: u64, end: u64, code: &str| {
             format!(
                 "  <jobhist package=\"{package}\" rev=\"1\" versrel=\"1-1\" bcnt=\"1\" readytime=\"1\" \
-                 starttime=\"{start}\" endtime=\"{end}\" code=\"{code}\" workerid=\"w:1\" hostarch=\"aarch64\"/>\n"
+                 starttime=\"{start}\" endtime=\"{end}\" code=\"{code}\" workerid=\"w:1\" hostarch=\"{host}\"/>\n"
             )
         };
+        let job = |package: &str, start: u64, end: u64, code: &str| on("aarch64", package, start, end, code);
         let jobs = [
             job("dash", 100, 160, "succeeded"),
             job("dash", 200, 230, "unchanged"),
             job("dash:extra", 300, 390, "succeeded"),
             job("dash", 400, 401, "failed"),
             job("hello", 100, 100, "succeeded"),
+            on("x86_64", "dash", 100, 400, "succeeded"),
         ];
+        let native = |host: &str| host == "aarch64";
         let text = format!("<jobhistlist>\n{}</jobhistlist>\n", jobs.concat());
-        let times = job_history(&text, "arm64").unwrap();
+        let JobHistory { times, emulated } = job_history(&text, "arm64", &native).unwrap();
+        assert_eq!(emulated, 1);
         assert_eq!(times.len(), 1, "{times:?}");
         assert_eq!((times[0].source.as_str(), times[0].target.as_str()), ("dash", "arm64"));
         assert_eq!(times[0].wall.as_secs(), 60);
-        let said = |text: &str| job_history(text, "arm64").unwrap_err().to_string();
+        let said = |text: &str| job_history(text, "arm64", &native).unwrap_err().to_string();
         assert!(said("<status code=\"404\"/>").contains("<status> and no <jobhistlist>"));
         assert!(
             said("<jobhistlist>\n<jobhist code=\"succeeded\"/></jobhistlist>")

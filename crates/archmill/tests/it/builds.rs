@@ -129,15 +129,16 @@ fn tree(folder: &Path, name: &str, needs: &str, files: &[(&str, &str)]) {
 }
 
 #[test]
-fn patience_gives_tests_of_meson_and_ctest_more_time() {
-    if !network("patience_gives_tests_of_meson_and_ctest_more_time") {
+fn patience_gives_tests_more_time() {
+    if !network("patience_gives_tests_more_time") {
         return;
     }
     let tmp = tempfile::tempdir().unwrap();
     let rules = "#!/usr/bin/make -f\n%:\n\tdh $@\noverride_dh_auto_configure override_dh_auto_build override_dh_auto_install:\n\
                  override_dh_auto_test:\n\
                  \tmeson setup m\n\tmeson test -C m && echo meson: passed || echo meson: failed\n\
-                 \tcmake -B c && $(MAKE) -C c\n\t$(MAKE) -C c test && echo ctest: passed || echo ctest: failed\n";
+                 \tcmake -B c && $(MAKE) -C c\n\t$(MAKE) -C c test && echo ctest: passed || echo ctest: failed\n\
+                 \ttimeout 1 m/slow && echo timeout: passed || echo timeout: failed\n";
     let cmake = "cmake_minimum_required(VERSION 3.10)\nproject(slow C)\nenable_testing()\nadd_executable(slow slow.c)\n\
                  add_test(NAME slow COMMAND slow)\nset_tests_properties(slow PROPERTIES TIMEOUT 1)\n";
     let files = [
@@ -153,7 +154,7 @@ fn patience_gives_tests_of_meson_and_ctest_more_time() {
         assert!(output.status.success(), "{}", said(&output));
         let log = std::fs::read_to_string(tmp.path().join(outcome).join("slow_1.0_amd64.build")).unwrap();
         let has = |runner: &str| log.lines().any(|line| line == format!("{runner}: {outcome}"));
-        assert!(has("meson") && has("ctest"), "{outcome}: {log}");
+        assert!(["meson", "ctest", "timeout"].into_iter().all(has), "{outcome}: {log}");
     }
     assert_eq!(record(&tmp.path().join("passed"))["request"]["patience"], 20);
 }

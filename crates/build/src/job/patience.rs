@@ -1,8 +1,9 @@
 //! More time for a package's tests: their runners have limits of their own, made for machines that execute them natively.
 //!
-//! Many runners take a factor from the environment (rules/patience.toml). The two that most packages use do not: meson takes it as
-//! an option of `meson test`, ctest has limits in files that cmake writes. So where patience is asked for, these two programs of
-//! the root are replaced by ones that see to it. Nothing else of the root is another, and nothing but tests looks at any of this.
+//! Many runners take a factor from the environment (rules/patience.toml). Others do not: meson takes it as an option of `meson test`,
+//! ctest has limits in files that cmake writes, autopkgtest has an option, and scripts, automake's tests among them, use timeout(1). So
+//! where patience is asked for, these programs of the root are replaced by ones that see to it. Nothing else of the root is another,
+//! and nothing but tests looks at any of this.
 
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
@@ -16,8 +17,10 @@ use crate::classify::Phase;
 const RULES: &str = include_str!("../../rules/patience.toml");
 const MESON: &str = "/usr/bin/meson";
 const CTEST: &str = "/usr/bin/ctest";
-/// Beside it, as it looks for its files by its own place.
-const REAL_CTEST: &str = "/usr/bin/ctest.impatient";
+const TIMEOUT: &str = "/usr/bin/timeout";
+const AUTOPKGTEST: &str = "/usr/bin/autopkgtest";
+/// What the name of a program that was replaced ends with, in the same folder, as some look for their files by their own place.
+const REAL: &str = ".impatient";
 const LARGEST_PROGRAM: u64 = 256 << 20;
 /// What ctest gives a test that says nothing, seconds.
 const CTEST_DEFAULT: u64 = 1500;
@@ -32,6 +35,10 @@ struct Rules {
 struct Variable {
     name: String,
     times: u64,
+    #[serde(default)]
+    before: String,
+    #[serde(default)]
+    after: String,
     #[allow(dead_code, reason = "for people")]
     unit: String,
     #[allow(dead_code, reason = "for people")]
@@ -46,11 +53,13 @@ static VARIABLES: LazyLock<Vec<Variable>> =
 
 /// Environment variables that give tests so many times as long.
 pub(super) fn variables(factor: NonZeroU32) -> impl Iterator<Item = (String, String)> {
-    let value = move |times: u64| times.saturating_mul(u64::from(factor.get())).to_string();
-    VARIABLES.iter().map(move |variable| (variable.name.clone(), value(variable.times)))
+    VARIABLES.iter().map(move |Variable { name, times, before, after, .. }| {
+        let value = times.saturating_mul(u64::from(factor.get()));
+        (name.clone(), format!("{before}{value}{after}"))
+    })
 }
 
-/// Lets the root's meson and ctest, if it has them, give tests so many times as long.
+/// Lets those of these programs that the root has give tests so many times as long.
 pub(super) fn stretch_runners(sandbox: &Sandbox, factor: NonZeroU32) -> Result<(), JobError> {
     let program = |path: &str| sandbox.read(path, LARGEST_PROGRAM).ok().filter(|bytes| !bytes.is_empty());
     let put = |path: &str, content: &[u8]| {
@@ -60,9 +69,16 @@ pub(super) fn stretch_runners(sandbox: &Sandbox, factor: NonZeroU32) -> Result<(
     if let Some(script) = program(MESON).and_then(|bytes| patient_meson(&bytes, factor)) {
         put(MESON, script.as_bytes())?;
     }
-    if let Some(ctest) = program(CTEST).filter(|bytes| bytes.starts_with(b"\x7fELF")) {
-        sandbox.write(REAL_CTEST, &ctest, 0o755, (0, 0)).during(Phase::Root)?;
-        put(CTEST, patient_ctest(factor).as_bytes())?;
+    let wrappers = [
+        (CTEST, &b"\x7fELF"[..], patient_ctest(factor)),
+        (TIMEOUT, b"\x7fELF", patient_timeout(factor)),
+        (AUTOPKGTEST, b"#!", patient_autopkgtest(factor)),
+    ];
+    for (path, magic, wrapper) in wrappers {
+        if let Some(real) = program(path).filter(|bytes| bytes.starts_with(magic)) {
+            sandbox.write(&format!("{path}{REAL}"), &real, 0o755, (0, 0)).during(Phase::Root)?;
+            put(path, wrapper.as_bytes())?;
+        }
     }
     Ok(())
 }
@@ -107,8 +123,48 @@ fn patient_ctest(factor: NonZeroU32) -> String {
          done\n\
          done\n\
          [ -n \"$given\" ] || set -- --timeout {default} \"$@\"\n\
-         exec {REAL_CTEST} \"$@\"\n"
+         exec {CTEST}{REAL} \"$@\"\n"
     )
+}
+
+/// Its limit, and when it kills, are durations: a number, and a letter for the unit. Perl is for what a shell cannot multiply.
+fn patient_timeout(factor: NonZeroU32) -> String {
+    format!(
+        r#"#!/bin/sh
+# archmill: more time for tests
+longer() {{
+    number=${{1%[smhd]}}
+    case $number in
+        '' | 0?* | *[!0-9]* | ??????????*)
+            longer=$(perl -e '($_) = @ARGV; s/^([0-9]+\.?[0-9]*|\.[0-9]+)(?=[smhd]?$)/$1 * {factor}/e; print' -- "$1") ;;
+        *) longer=$((number * {factor}))${{1#"$number"}} ;;
+    esac
+}}
+next=option
+for word do
+    shift
+    case $next,$word in
+        command,*) ;;
+        signal,*) next=option ;;
+        kill,*) longer "$word"; word=$longer next=option ;;
+        option,-s | option,--signal) next=signal ;;
+        option,-k | option,--kill-after) next=kill ;;
+        option,-k*) longer "${{word#-k}}"; word=-k$longer ;;
+        option,--kill-after=*) longer "${{word#*=}}"; word=--kill-after=$longer ;;
+        option,--) next=limit ;;
+        option,-*) ;;
+        *) longer "$word"; word=$longer next=command ;;
+    esac
+    set -- "$@" "$word"
+done
+exec {TIMEOUT}{REAL} "$@"
+"#
+    )
+}
+
+/// An option that is given again wins.
+fn patient_autopkgtest(factor: NonZeroU32) -> String {
+    format!("#!/bin/sh\nexec {AUTOPKGTEST}{REAL} --timeout-factor={factor} \"$@\"\n")
 }
 
 #[cfg(test)]
@@ -130,6 +186,7 @@ mod tests {
         }
         let values: Vec<_> = variables(TEN).collect();
         assert!(values.contains(&("CK_TIMEOUT_MULTIPLIER".to_owned(), "10".to_owned())));
+        assert!(values.contains(&("GOFLAGS".to_owned(), "-timeout=6000s".to_owned())));
         assert!(values.contains(&("QTEST_FUNCTION_TIMEOUT".to_owned(), "3000000".to_owned())));
     }
 
@@ -154,18 +211,42 @@ mod tests {
         assert_eq!(patient_meson(b"#!/bin/sh\nexec x\n", TEN), None);
     }
 
+    /// What a script of the shell prints.
+    fn script_with(script: &str, folder: &std::path::Path, words: &[&str]) -> String {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", script, "program"]).args(words).current_dir(folder);
+        let output = command.output().unwrap();
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn timeout_multiplies_its_limits_and_nothing_of_the_command() {
+        let script = patient_timeout(TEN).replace(&format!("exec {TIMEOUT}{REAL}"), "printf '%s|'");
+        let told = |words: &[&str]| script_with(&script, std::path::Path::new("/"), words);
+        assert_eq!(told(&["5", "sleep", "30", "-k", "2"]), "50|sleep|30|-k|2|");
+        assert_eq!(told(&["2m", "x", "two words", ""]), "20m|x|two words||");
+        assert_eq!(
+            told(&["-s", "9", "-k", "1", "--foreground", "1.5h", "x"]),
+            "-s|9|-k|10|--foreground|15h|x|"
+        );
+        assert_eq!(told(&["--signal=9", "--kill-after=.5", "-k3s", "--", "08", "x"]), {
+            "--signal=9|--kill-after=5|-k30s|--|80|x|"
+        });
+        assert_eq!(told(&["0", "x"]), "0|x|", "no limit at all");
+        assert_eq!(told(&["1000000000", "x"]), "10000000000|x|");
+        assert_eq!(told(&["soon", "x"]), "soon|x|", "for timeout to refuse");
+        assert_eq!(told(&["--help"]), "--help|");
+    }
+
     #[test]
     fn ctest_has_its_limits_changed_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("CTestTestfile.cmake");
         let line = "set_tests_properties([=[a]=] PROPERTIES  TIMEOUT \"1.5\" _BACKTRACE_TRIPLES \"x\")\n";
         std::fs::write(&path, line).unwrap();
-        let script = patient_ctest(TEN).replace(&format!("exec {REAL_CTEST}"), "echo");
-        let told = |words: &[&str]| {
-            let mut command = std::process::Command::new("sh");
-            command.args(["-c", &script, "ctest"]).args(words).current_dir(folder.path());
-            String::from_utf8(command.output().unwrap().stdout).unwrap().trim().to_owned()
-        };
+        let script = patient_ctest(TEN).replace(&format!("exec {CTEST}{REAL}"), "echo");
+        let told = |words: &[&str]| script_with(&script, folder.path(), words);
         assert_eq!(told(&["-V"]), "--timeout 15000 -V");
         assert_eq!(told(&["--timeout", "7"]), "--timeout 7");
         let changed = std::fs::read_to_string(&path).unwrap();
