@@ -17,6 +17,7 @@ mod elf;
 mod rules;
 mod stack;
 mod sys;
+mod trial;
 #[path = "../src/format.rs"]
 #[allow(dead_code, reason = "the other half is for the writer")]
 mod format;
@@ -98,6 +99,9 @@ unsafe fn run(stack: &mut Stack, table: &Table, file: i32) -> Option<u64> {
     }
     if let Some(reason) = rules::against(stack, table, entry) {
         rules::log(table, path, reason);
+        return None;
+    }
+    if entry.add(format::TRIED).cast::<u32>().read_unaligned() != 0 && !trial::begin(table, path) {
         return None;
     }
     if entry.add(format::EXECUTED).cast::<u32>().read_unaligned() != 0 {
@@ -183,5 +187,5 @@ impl Table {
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    sys::exit()
+    sys::exit(127)
 }

@@ -53,7 +53,7 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
                 found |= stack.argc() > 3 && first_starts(stack.arguments().add(1), text);
                 false
             }
-            format::REPLACE_ARGUMENT => false,
+            format::REPLACE_ARGUMENT | format::ADD_ARGUMENT => false,
             format::ARGUMENT_STARTS_WITHOUT => {
                 let words = table.string(rule, 8)?;
                 argument_meets(stack, format::ARGUMENT_STARTS, text) && !argument_meets(stack, kind, words)
@@ -201,13 +201,20 @@ pub unsafe fn strip(stack: &mut Stack, table: &Table) {
     }
 }
 
-/// Replaces arguments.
+/// Replaces arguments, and adds some.
 pub unsafe fn arguments(stack: &mut Stack, table: &Table, entry: *const u8) {
     let (count, first) = list(table, entry, format::RULES);
     let mut number = 0;
     while number < count {
         let rule = first.add(number * 12);
-        if rule.cast::<u32>().read_unaligned() == format::REPLACE_ARGUMENT
+        let kind = rule.cast::<u32>().read_unaligned();
+        if kind == format::ADD_ARGUMENT
+            && let (Some(added), Some(unless)) = (table.string(rule, 4), table.string(rule, 8))
+            && !argument_meets(stack, format::ARGUMENT_STARTS, unless)
+        {
+            stack.append(added);
+        }
+        if kind == format::REPLACE_ARGUMENT
             && let (Some(from), Some(to)) = (table.string(rule, 4), table.string(rule, 8))
         {
             let mut argument = stack.arguments().add(1);

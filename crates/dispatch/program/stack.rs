@@ -130,6 +130,17 @@ impl Stack {
         self.keeps_table = true;
     }
 
+    /// Adds an argument behind the others.
+    pub unsafe fn append(&mut self, argument: *const u8) {
+        let words = *self.top as usize + 1;
+        let top = self.top.sub(1);
+        sys::copy(self.top, top, words);
+        *top += 1;
+        *top.add(words) = argument as u64;
+        self.top = top;
+        self.keeps_table = true;
+    }
+
     /// Takes a variable out of the environment; what lies before it moves up.
     pub unsafe fn remove(&mut self, variable: *mut *const u8) {
         let words = variable.cast::<u64>().offset_from(self.top) as usize;
@@ -204,10 +215,14 @@ impl Stack {
         if count == 0 {
             return;
         }
-        let last = *arguments.add(count - 1);
         let arg_start = *arguments as u64;
-        // An argument from the table is elsewhere.
-        let last = if self.keeps_table && (last as u64) < arg_start { arg_start as *const u8 } else { last };
+        // Arguments from the table are elsewhere; those that were added are behind all others.
+        let mut last = arg_start as *const u8;
+        let mut at = 0;
+        while at < count {
+            last = last.max(*arguments.add(at));
+            at += 1;
+        }
         let arg_end = last as u64 + sys::length(last) as u64 + 1;
         let brk = sys::brk();
         let map = Memory {

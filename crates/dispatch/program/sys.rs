@@ -22,11 +22,19 @@ const MUNMAP: u64 = 11;
 const BRK: u64 = 12;
 const PREAD: u64 = 17;
 const EXECVE: u64 = 59;
+const POLL: u64 = 7;
+const DUP2: u64 = 33;
+const FORK: u64 = 57;
+const WAIT4: u64 = 61;
 const FCNTL: u64 = 72;
 const ACCESS: u64 = 21;
 const READLINK: u64 = 89;
 const PRCTL: u64 = 157;
 const EXIT_GROUP: u64 = 231;
+const MEMFD_CREATE: u64 = 319;
+
+const EINTR: i64 = -4;
+const EAGAIN: i64 = -11;
 
 const O_CLOEXEC: u64 = 0o2_000_000;
 const O_APPEND: u64 = 0o2000;
@@ -90,6 +98,51 @@ pub unsafe fn write(file: i32, from: *const u8, size: usize) {
     call(WRITE, file as u64, from as u64, size as u64, 0, 0, 0);
 }
 
+/// All of it, unless nobody can take it any more.
+pub unsafe fn write_all(file: i32, mut from: *const u8, mut size: usize) {
+    while size > 0 {
+        match call(WRITE, file as u64, from as u64, size as u64, 0, 0, 0) {
+            EINTR => {}
+            EAGAIN => {
+                // struct pollfd: POLLOUT is 4.
+                let wanted = [file as u64 | 4 << 32];
+                call(POLL, wanted.as_ptr() as u64, 1, u64::MAX, 0, 0, 0);
+            }
+            written if written > 0 => {
+                from = from.add(written as usize);
+                size -= written as usize;
+            }
+            _ => return,
+        }
+    }
+}
+
+/// A file in memory.
+pub unsafe fn memory_file() -> Option<i32> {
+    const MFD_CLOEXEC: u64 = 1;
+    ok(call(MEMFD_CREATE, c"trial".as_ptr() as u64, MFD_CLOEXEC, 0, 0, 0, 0)).map(|file| file as i32)
+}
+
+pub unsafe fn dup2(file: i32, onto: i32) {
+    call(DUP2, file as u64, onto as u64, 0, 0, 0, 0);
+}
+
+/// 0 in the new process.
+pub unsafe fn fork() -> Option<u64> {
+    ok(call(FORK, 0, 0, 0, 0, 0, 0))
+}
+
+/// The status of a process when it has ended.
+pub unsafe fn wait(process: u64) -> Option<i32> {
+    let mut status = MaybeUninit::<i32>::uninit();
+    loop {
+        match call(WAIT4, process, status.as_mut_ptr() as u64, 0, 0, 0, 0) {
+            EINTR => {}
+            result => return ok(result).map(|_| status.assume_init()),
+        }
+    }
+}
+
 pub unsafe fn fstat(file: i32) -> Option<Stat> {
     let mut status = MaybeUninit::<Stat>::uninit();
     ok(call(FSTAT, file as u64, status.as_mut_ptr() as u64, 0, 0, 0, 0))?;
@@ -126,10 +179,10 @@ pub unsafe fn prctl(option: u64, a: u64, b: u64, c: u64) {
     call(PRCTL, option, a, b, c, 0, 0);
 }
 
-pub fn exit() -> ! {
+pub fn exit(code: u8) -> ! {
     loop {
         // SAFETY: it does not come back.
-        unsafe { call(EXIT_GROUP, 127, 0, 0, 0, 0, 0) };
+        unsafe { call(EXIT_GROUP, code as u64, 0, 0, 0, 0, 0) };
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) const ENVIRONMENT: usize = 36;
 
 /// In an entry: 1 if the twin is started by execve(2), as its machine is another one than the emulator's own.
 pub(crate) const EXECUTED: usize = 40;
+/// In an entry: 1 if the twin is only tried: where it fails, the emulated program runs.
+pub(crate) const TRIED: usize = 44;
 
 /// Rule: not with an argument that is this string.
 pub(crate) const ARGUMENT_IS: u32 = 1;
@@ -65,6 +67,9 @@ pub(crate) const FOLDERS_HAVE: u32 = 10;
 
 /// Rule: only where the value of this variable is the second string.
 pub(crate) const VARIABLE_IS_NOT: u32 = 11;
+
+/// Not a rule: the first string is added to the arguments where none begins like the second.
+pub(crate) const ADD_ARGUMENT: u32 = 12;
 
 /// One step of the hash of a path: FNV-1a with 64 bits, from [`HASH_START`] over its bytes without the zero.
 pub(crate) const fn hash_step(hash: u64, byte: u8) -> u64 {

@@ -31,6 +31,8 @@ pub enum Rule {
     FoldersHave(String, String),
     /// The twin gets the second string for an argument that is the first.
     ReplaceArgument(String, String),
+    /// The twin gets the first string as one more argument, unless there is one that begins like the second.
+    AddArgument(String, String),
 }
 
 /// A program that has a twin.
@@ -46,6 +48,8 @@ pub struct Entry {
     pub program: String,
     /// Whether the twin is of another kind of machine than the emulator (a 32-bit one), so that the kernel has to start it.
     pub executed: bool,
+    /// Whether the twin is only tried: where it fails, the emulated program runs as if nothing had been.
+    pub tried: bool,
     /// What decides at each start.
     pub rules: Vec<Rule>,
     /// Variables that the twin, and nobody whom it starts, finds in its environment.
@@ -107,6 +111,7 @@ impl Writer {
         self.put(at + format::RULES, rules);
         self.put(at + format::ENVIRONMENT, environment);
         self.put(at + format::EXECUTED, u32::from(entry.executed));
+        self.put(at + format::TRIED, u32::from(entry.tried));
     }
 
     fn rules(&mut self, rules: &[Rule]) -> u32 {
@@ -127,6 +132,7 @@ impl Writer {
                     }
                     Rule::FoldersHave(text, names) => (format::FOLDERS_HAVE, text, Some(names)),
                     Rule::ReplaceArgument(from, to) => (format::REPLACE_ARGUMENT, from, Some(to)),
+                    Rule::AddArgument(added, unless) => (format::ADD_ARGUMENT, added, Some(unless)),
                 };
                 [kind, self.string(first), second.map_or(0, |text| self.string(text))]
             })
@@ -190,6 +196,7 @@ mod tests {
             mtime: -1,
             program: "/dev/.twins/same".to_owned(),
             executed: false,
+            tried: false,
             rules: vec![Rule::ArgumentIs("-x".to_owned())],
             environment: Vec::new(),
         };

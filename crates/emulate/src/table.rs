@@ -32,16 +32,62 @@ pub struct Architecture {
     pub machine: &'static str,
     /// What Go calls it (GOARCH).
     pub go: &'static str,
+    /// Rust's target triple, as in /usr/share/rustc/architecture.mk.
+    pub rust: &'static str,
     /// Top-level folders besides bin, sbin and lib that are links into /usr.
     pub usr_links: &'static [&'static str],
 }
 
 /// All that is known. The names of OBS are those of its scheduler architectures.
 pub const TABLE: &[Architecture] = &[
-    entry("amd64", &["x86_64"], "x86_64-linux-gnu", 64, 62, "x86_64", "x86_64", "amd64", &["lib64"]),
-    entry("i386", &["i586", "i686"], "i386-linux-gnu", 32, 3, "i386", "i686", "386", &[]),
-    entry("arm64", &["aarch64"], "aarch64-linux-gnu", 64, 183, "aarch64", "aarch64", "arm64", &[]),
-    entry("armhf", &["armv7hl", "armv7l"], "arm-linux-gnueabihf", 32, 40, "arm", "armv7l", "arm", &[]),
+    entry(
+        "amd64",
+        &["x86_64"],
+        "x86_64-linux-gnu",
+        64,
+        62,
+        "x86_64",
+        "x86_64",
+        "amd64",
+        "x86_64-unknown-linux-gnu",
+        &["lib64"],
+    ),
+    entry(
+        "i386",
+        &["i586", "i686"],
+        "i386-linux-gnu",
+        32,
+        3,
+        "i386",
+        "i686",
+        "386",
+        "i686-unknown-linux-gnu",
+        &[],
+    ),
+    entry(
+        "arm64",
+        &["aarch64"],
+        "aarch64-linux-gnu",
+        64,
+        183,
+        "aarch64",
+        "aarch64",
+        "arm64",
+        "aarch64-unknown-linux-gnu",
+        &[],
+    ),
+    entry(
+        "armhf",
+        &["armv7hl", "armv7l"],
+        "arm-linux-gnueabihf",
+        32,
+        40,
+        "arm",
+        "armv7l",
+        "arm",
+        "armv7-unknown-linux-gnueabihf",
+        &[],
+    ),
     entry(
         "armel",
         &["armv5el", "armv5tel", "armv6el"],
@@ -51,9 +97,21 @@ pub const TABLE: &[Architecture] = &[
         "arm",
         "armv5tel",
         "arm",
+        "armv5te-unknown-linux-gnueabi",
         &[],
     ),
-    entry("riscv64", &["riscv64"], "riscv64-linux-gnu", 64, 243, "riscv64", "riscv64", "riscv64", &[]),
+    entry(
+        "riscv64",
+        &["riscv64"],
+        "riscv64-linux-gnu",
+        64,
+        243,
+        "riscv64",
+        "riscv64",
+        "riscv64",
+        "riscv64gc-unknown-linux-gnu",
+        &[],
+    ),
     entry(
         "ppc64el",
         &["ppc64le"],
@@ -63,11 +121,23 @@ pub const TABLE: &[Architecture] = &[
         "ppc64le",
         "ppc64le",
         "ppc64le",
+        "powerpc64le-unknown-linux-gnu",
         &["lib64"],
     ),
     Architecture {
         endian: Endian::Big,
-        ..entry("s390x", &["s390x"], "s390x-linux-gnu", 64, 22, "s390x", "s390x", "s390x", &[])
+        ..entry(
+            "s390x",
+            &["s390x"],
+            "s390x-linux-gnu",
+            64,
+            22,
+            "s390x",
+            "s390x",
+            "s390x",
+            "s390x-unknown-linux-gnu",
+            &[],
+        )
     },
 ];
 
@@ -81,10 +151,11 @@ const fn entry(
     qemu: &'static str,
     machine: &'static str,
     go: &'static str,
+    rust: &'static str,
     usr_links: &'static [&'static str],
 ) -> Architecture {
     let endian = Endian::Little;
-    Architecture { debian, obs, triplet, bits, endian, elf_machine, qemu, machine, go, usr_links }
+    Architecture { debian, obs, triplet, bits, endian, elf_machine, qemu, machine, go, rust, usr_links }
 }
 
 /// No such architecture.

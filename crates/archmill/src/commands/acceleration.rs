@@ -80,7 +80,7 @@ fn words(guard: &Guard) -> Option<String> {
         Condition::VariableHas(name, part) => format!("emulated where {name} has {part} in it"),
         Condition::VariableIsNot(name, value) => format!("emulated where {name} is not {value}"),
         Condition::Only(text) => format!("not emulated when called as: {text}"),
-        Condition::Replace(..) => return None,
+        Condition::Replace(..) | Condition::Append(..) => return None,
     };
     Some(guard.at.as_ref().map_or(what.clone(), |at| format!("{at}: {what}")))
 }

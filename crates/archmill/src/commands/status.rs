@@ -7,7 +7,7 @@ use archmill_build::classify::ExitCode;
 use archmill_farm::Forecast;
 use archmill_plan::Moment;
 use archmill_plan::scheduler::Code;
-use archmill_store::{BuildRow, KeptFile, PackageRow, RunForecast, Runs, Store};
+use archmill_store::{BuildRow, KeptFile, PackageRow, RunForecast, RunRow, Runs, Store};
 use serde_json::{Value, json};
 
 use crate::cli::StatusArgs;
@@ -33,16 +33,16 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn all(store: &Store, packages: &[PackageRow], runs: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let last = store.all_runs().await?.pop();
-    let forecast = last.filter(|run| runs && run.ended.is_none()).and_then(|run| run.forecast);
+    let run = store.all_runs().await?.pop().filter(|run| runs && run.ended.is_none());
     if json {
         let packages: Vec<Value> = packages.iter().map(as_json).collect();
-        let forecast = forecast.as_ref().map(forecast_as_json);
+        let forecast =
+            run.as_ref().and_then(|run| Some(forecast_as_json(&run.suite, run.forecast.as_ref()?)));
         let status = json!({ "running": runs, "forecast": forecast, "packages": packages });
         answer!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(ExitCode::Success);
     }
-    answer!("{}", running_in_words(runs, forecast));
+    answer!("{}", running_in_words(runs, run.as_ref()));
     let mut counts: BTreeMap<(&str, &str), BTreeMap<Code, usize>> = BTreeMap::new();
     for row in packages {
         let of = counts.entry((&row.suite, &row.planned.target)).or_default();
@@ -64,21 +64,21 @@ async fn all(store: &Store, packages: &[PackageRow], runs: bool, json: bool) -> 
     Ok(ExitCode::Success)
 }
 
-/// Counted from now: builds went on since it was made.
-fn running_in_words(runs: bool, forecast: Option<RunForecast>) -> String {
-    match forecast {
-        _ if !runs => "no rebuild is running".to_owned(),
-        None => "a rebuild is running".to_owned(),
-        Some(RunForecast { end, bounds, .. }) => {
-            let until = |moment: Moment| moment.since(now());
-            let bounds = bounds.map(|(earliest, latest)| (until(earliest), until(latest)));
-            format!("a rebuild is running, {}", left(&Forecast { left: until(end), bounds }))
-        }
-    }
+/// Counted from now: builds went on since it was predicted. The suites of a farm are rebuilt in turn.
+fn running_in_words(runs: bool, run: Option<&RunRow>) -> String {
+    let Some(run) = run.filter(|_| runs) else {
+        return if runs { "a rebuild is running" } else { "no rebuild is running" }.to_owned();
+    };
+    let running = format!("a rebuild of {} is running", run.suite);
+    let Some(RunForecast { end, bounds, .. }) = run.forecast else { return running };
+    let until = |moment: Moment| moment.since(now());
+    let bounds = bounds.map(|(earliest, latest)| (until(earliest), until(latest)));
+    format!("{running}, {}", left(&Forecast { left: until(end), bounds }))
 }
 
-fn forecast_as_json(forecast: &RunForecast) -> Value {
+fn forecast_as_json(suite: &str, forecast: &RunForecast) -> Value {
     json!({
+        "suite": suite,
         "as_of": date(forecast.at),
         "end": date(forecast.end),
         "earliest_end": forecast.bounds.map(|(earliest, _)| date(earliest)),

@@ -51,12 +51,21 @@ const KNOWN: &[(&str, &str)] = &[
 const ASK: &str =
     "mkdir -p /tmp/asked; cd /tmp/asked; q() { echo \"== $1\"; ( eval \"$2\" ) 2>&1 </dev/null; echo; }\n";
 
-fn answers(folder: &Path, script: &str, mode: &str, options: &[&str]) -> Vec<(String, String)> {
+/// What the questions need.
+const NEEDS: &str =
+    "debhelper-compat (= 13), python3, pkgconf, gawk, gcc-14-plugin-dev, zlib1g-dev, libtool-bin";
+
+fn answers(
+    folder: &Path,
+    needs: &'static str,
+    script: &str,
+    mode: &str,
+    options: &[&str],
+) -> Vec<(String, String)> {
     let own = folder.join(mode);
     std::fs::create_dir(&own).unwrap();
     let mut tree = Tree::new("asked", "true");
-    tree.needs =
-        "debhelper-compat (= 13), python3, pkgconf, gawk, gcc-14-plugin-dev, zlib1g-dev, libtool-bin";
+    tree.needs = needs;
     let source = tree.write(&own);
     let before = [&["shell", &source, "--arch", "arm64", "--mode", mode, "--no-source"], options].concat();
     let script = format!("{ASK}{script}");
@@ -81,13 +90,17 @@ fn usual(answer: &str) -> String {
 
 /// With these options in the accelerated root, or both.
 fn compare(test: &str, script: &str, accelerated: &[&str], both: &[&str]) {
+    compare_in(NEEDS, test, script, accelerated, both);
+}
+
+fn compare_in(needs: &'static str, test: &str, script: &str, accelerated: &[&str], both: &[&str]) {
     if !network(test) {
         return;
     }
     let tmp = tempfile::tempdir().unwrap();
     // The root is made once.
-    let emulated = answers(tmp.path(), script, "emulated", both);
-    let accelerated = answers(tmp.path(), script, "accelerated", &[accelerated, both].concat());
+    let emulated = answers(tmp.path(), needs, script, "emulated", both);
+    let accelerated = answers(tmp.path(), needs, script, "accelerated", &[accelerated, both].concat());
     assert!(emulated.len() > 2, "{emulated:?}");
     let names =
         |answers: &[(String, String)]| answers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
@@ -147,6 +160,12 @@ fn programs_start_as_they_are_started() {
 #[test]
 fn a_tool_that_is_another_file_is_no_twin() {
     compare("a_tool_that_is_another_file_is_no_twin", include_str!("twins/files.sh"), &[], &["--root"]);
+}
+
+#[test]
+fn a_twin_that_is_tried_and_fails_was_never_there() {
+    let test = "a_twin_that_is_tried_and_fails_was_never_there";
+    compare_in("debhelper-compat (= 13), rustc, file", test, include_str!("twins/rust.sh"), &[], &[]);
 }
 
 /// A package with what [`KNOWN`] tells of awk in it.

@@ -13,9 +13,10 @@ const PAGE: u64 = 4096;
 /// Gives a whole string of an ELF file for x86-64 another text; tells whether something refers to it.
 pub(super) fn replace(bytes: &mut [u8], from: &str, to: &str) -> bool {
     let segments = segments(bytes);
-    let whole = [b"\0", from.as_bytes(), b"\0"].concat();
+    // What is before it may be anything: a string is where something refers to.
+    let whole = [from.as_bytes(), b"\0"].concat();
     let found: Vec<u64> =
-        memchr::memmem::find_iter(bytes, &whole).filter_map(|at| address(&segments, at as u64 + 1)).collect();
+        memchr::memmem::find_iter(bytes, &whole).filter_map(|at| address(&segments, at as u64)).collect();
     if found.is_empty() {
         return false;
     }

@@ -24,7 +24,7 @@ mod machine;
 mod rules;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 11;
+pub const FORMAT: u32 = 12;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -202,6 +202,7 @@ impl Layer<'_> {
                 mtime: known.mtime,
                 program: format!("{PREFIX}/{}", path.display()),
                 executed: twin.offer.arch != MACHINES[0].arch,
+                tried: twin.tried,
                 rules: rules(twin, &path),
                 environment: twin.environment.clone(),
             };
@@ -273,9 +274,16 @@ impl Layer<'_> {
             let path = merged(entry.path.as_path());
             let Ok(rest) = path.strip_prefix(&below) else { continue };
             let to = Path::new(self.machine.libraries).join(rest);
+            let source = folder.join("files").join(entry.path.as_path());
             match &entry.kind {
+                // LLVM has its libraries in a folder of their own, and links to them here.
+                Kind::Symlink(target) if target.as_path().starts_with("..") => {
+                    if let Some(file) = file_of(&folder.join("files"), &source) {
+                        self.file(&file, &to, None)?;
+                    }
+                }
                 Kind::Directory => self.folder(&to.to_string_lossy())?,
-                Kind::File => self.file(&folder.join("files").join(entry.path.as_path()), &to, None)?,
+                Kind::File => self.file(&source, &to, None)?,
                 Kind::Symlink(target) if target.as_path().is_relative() => {
                     self.parents(&to)?;
                     symlink(&target.as_path().to_string_lossy(), &self.args.folder.join(&to))?;
@@ -413,6 +421,12 @@ impl Layer<'_> {
         let full = self.args.folder.join(path);
         std::fs::create_dir_all(&full).map_err(at("make", &full))
     }
+}
+
+/// The file that a link of a package leads to, if the package has it.
+fn file_of(files: &Path, link: &Path) -> Option<PathBuf> {
+    let (files, found) = (files.canonicalize().ok()?, link.canonicalize().ok()?);
+    (found.starts_with(files) && found.is_file()).then_some(found)
 }
 
 /// The libraries that a file wants loaded; one that cannot be read wants none.

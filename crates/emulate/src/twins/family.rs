@@ -69,6 +69,10 @@ pub struct Given {
     /// Arguments that are replaced; an asterisk stands for the name of a folder that the root's packages or the twins have
     /// there. Where there is no file to replace one with, the emulated program runs.
     pub arguments: BTreeMap<String, String>,
+    /// Arguments that the twin gets besides, unless one begins like the second of each pair.
+    pub append: Vec<(String, String)>,
+    /// The twin is only tried: where it fails, the emulated program runs.
+    pub tried: bool,
     /// Links below the prefix, and what they point to.
     pub prefix_links: BTreeMap<String, String>,
     /// Files below the prefix, a string in them, and what it becomes.
@@ -118,6 +122,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("binutils.toml", include_str!("../../rules/binutils.toml")),
     ("gcc.toml", include_str!("../../rules/gcc.toml")),
     ("go.toml", include_str!("../../rules/go.toml")),
+    ("rust.toml", include_str!("../../rules/rust.toml")),
     ("python.toml", include_str!("../../rules/python.toml")),
     ("perl.toml", include_str!("../../rules/perl.toml")),
 ];
@@ -214,6 +219,7 @@ impl Words {
             .replace("{cpu}", cpu)
             .replace("{system}", system)
             .replace("{go}", self.arch.go)
+            .replace("{rust}", self.arch.rust)
             .replace("{prefix}", "/dev/.twins")
             .replace("{package}", &self.package)
             .replace('#', &self.digits)

@@ -49,6 +49,9 @@ pub struct Twin {
     pub moved: Vec<(String, String)>,
     /// Variables.
     pub environment: Vec<(String, String)>,
+    /// Whether it is only tried: where it fails, the emulated program runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tried: bool,
     /// What speaks against it at a start.
     #[serde(default)]
     pub rules: Vec<Guard>,
@@ -97,6 +100,8 @@ pub enum Condition {
     Only(String),
     /// The first string becomes the second.
     Replace(String, String),
+    /// The first string is added, unless an argument begins like the second.
+    Append(String, String),
 }
 
 /// A twin that is not used.
@@ -212,7 +217,9 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u
     rules.extend(given.only.iter().chain(small).map(|text| everywhere(Condition::Only(words.fill(text)))));
     let replaced =
         given.arguments.iter().map(|(from, to)| Condition::Replace(words.fill(from), words.fill(to)));
-    rules.extend(replaced.map(everywhere));
+    let added =
+        given.append.iter().map(|(what, unless)| Condition::Append(words.fill(what), words.fill(unless)));
+    rules.extend(replaced.chain(added).map(everywhere));
     Twin {
         package: package.name.clone(),
         version: package.version.clone(),
@@ -229,6 +236,7 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u
             .iter()
             .map(|(name, value)| (name.clone(), words.fill(value)))
             .collect(),
+        tried: given.tried,
         rules,
         prefix_links: given
             .prefix_links

@@ -51,6 +51,7 @@ fn rule(condition: &Condition) -> Rule {
         Condition::VariableIsNot(name, value) => Rule::VariableIsNot(name, value),
         Condition::Only(text) => Rule::OnlyFirstStarts(text),
         Condition::Replace(from, to) => Rule::ReplaceArgument(from, to),
+        Condition::Append(what, unless) => Rule::AddArgument(what, unless),
     }
 }
 
