@@ -2,24 +2,26 @@
 # Builds packages natively for amd64 and in each mode for a foreign architecture, and prints CPU seconds, ratios, and
 # whether accelerated and emulated packages are the same bit for bit.
 #
-# usage: modes.sh [--arch ARCH] [--suite SUITE] [--no-emulated] [--farm DIR] [--plot FILE.svg] PACKAGE...
+# usage: modes.sh [--arch ARCH] [--suite SUITE] [--no-emulated] [--farm DIR [--emulated DIR]] [--plot FILE.svg] PACKAGE...
 #   --farm DIR   take native and accelerated builds from the records of a rebuild, by the folder of its farm, in place of
 #                making them; with no PACKAGE, all that were built there in both modes
+#   --emulated DIR   the same for emulated builds: of a rebuild with ladder = ["emulated"]
 #   ARCHMILL=path of the program, default target/release/archmill    OUT=folder for results, default /var/tmp/archmill-modes
 #   OPTIONS=more options for each build, such as --no-check-valid-until
 #
 # "own" is what the programs that the package itself built took: it stays emulated, and is left out of the ratio.
 set -euo pipefail
 archmill=$(realpath "${ARCHMILL:-target/release/archmill}")
-out=${OUT:-/var/tmp/archmill-modes} arch=arm64 suite=trixie modes="accelerated emulated" farm='' plot=''
+out=${OUT:-/var/tmp/archmill-modes} arch=arm64 suite=trixie modes="accelerated emulated" farm='' slow='' plot=''
 while [[ ${1:-} == --* ]]; do
     case $1 in
         --arch) arch=$2; shift 2 ;;
         --suite) suite=$2; shift 2 ;;
         --no-emulated) modes=accelerated; shift ;;
         --farm) farm=$(realpath "$2"); shift 2 ;;
+        --emulated) slow=$(realpath "$2"); shift 2 ;;
         --plot) plot=$(realpath -m "$2"); shift 2 ;;
-        *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
+        *) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
 done
 mkdir -p "$out"
@@ -41,8 +43,10 @@ for package in "$@"; do
         [ $mode != native ] || target=amd64
         folder=$out/$suite-$target-${package%%=*}-$mode
         [ ! -e "$folder/build-record.json" ] || continue
-        if [[ $farm && $mode != emulated ]]; then
-            "$archmill" results "${package%%=*}" --arch "$target" --state "$farm" --out "$folder" >/dev/null
+        from=$farm
+        [ $mode != emulated ] || from=$slow
+        if [[ $from ]]; then
+            "$archmill" results "${package%%=*}" --arch "$target" --state "$from" --out "$folder" >/dev/null
         else
             # shellcheck disable=SC2086
             "$archmill" build "$package" --arch "$target" --suite "$suite" --mode $mode --build any --quiet ${OPTIONS:-} \

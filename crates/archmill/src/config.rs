@@ -196,6 +196,15 @@ mod tests {
     }
 
     #[test]
+    fn twins_are_prepared_only_where_the_ladder_has_them() {
+        let accelerates = |text: &str| parse(&format!("[farm]\n{text}")).unwrap().farm.unwrap().accelerates();
+        assert!(accelerates(""));
+        assert!(accelerates("ladder = [\"emulated\", \"accelerated+patience\"]\n"));
+        assert!(!accelerates("ladder = [\"emulated\", \"other-qemu\"]\n"));
+        assert!(!accelerates("policy = \"native-only\"\n"));
+    }
+
+    #[test]
     fn every_key_is_read() {
         let config =
             parse("mirror = \"http://deb.example.org/debian\"\njobs = 4\n[limits]\ntime = \"6h\"\n").unwrap();

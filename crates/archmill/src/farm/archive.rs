@@ -8,7 +8,7 @@ use archmill_emulate::find;
 use archmill_emulate::twins::CompilerSource;
 use archmill_farm::{JobInputs, Owners};
 use archmill_plan::graph::{Component, Graph, InputSettings, Planned, Planner};
-use archmill_plan::scheduler::{Known, Policy, Standing};
+use archmill_plan::scheduler::{Known, Standing};
 use archmill_plan::simulate::{MadeUp, MadeUpComponent};
 use archmill_plan::{JobId, JobKind};
 use archmill_solve::Sources;
@@ -121,13 +121,14 @@ fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> anyhow::R
     let families =
         twin_rules(&archive.twin_rules).map_err(|error| Mistake(format!("--twin-rules: {error}")))?;
     let cache = setup::setup(&archive)?.0.cache;
-    let tools = tools_ahead(&universe, native, &sources, &families);
+    let accelerates = farm.accelerates();
+    let tools = if accelerates { tools_ahead(&universe, native, &sources, &families) } else { Vec::new() };
     let mut toolchains: Vec<(Arch, CompilerSource)> = Vec::new();
     for target in planner.targets().iter().filter(|target| **target != Arch::ALL && *target != native) {
         let (of_target, _) = indices::of_suite(&archive, target, &[])?;
         let base = planner.solve(target, &of_target)?;
         let (Ok(host), Ok(makes)) = (find(native.as_str()), find(target.as_str())) else { continue };
-        if farm.policy == Policy::NativeOnly {
+        if !accelerates {
             continue;
         }
         let lacking = lacking(&cache, (host, &universe), (makes, &of_target), &base, &families);

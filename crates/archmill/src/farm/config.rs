@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use archmill_plan::graph::Model;
-use archmill_plan::ladder::{Ladder, Rung};
+use archmill_plan::ladder::{Ladder, Mode, Rung};
 use archmill_plan::predict::Penalties;
 use archmill_plan::rebuild::Strategy;
 use archmill_plan::scheduler::{Backoff, Policy, Settings, Settle};
@@ -203,6 +203,12 @@ impl FarmConfig {
             max_width: self.max_width.unwrap_or(default.max_width),
             wide_from: time(&self.wide_from, "wide-from", default.wide_from)?,
         })
+    }
+
+    /// Whether any build of it may have twins: if not, none is waited for, and no toolchain is made.
+    pub(crate) fn accelerates(&self) -> bool {
+        let on_ladder = |rungs: &Vec<Rung>| rungs.iter().any(|rung| rung.mode == Mode::Accelerated);
+        self.policy != Policy::NativeOnly && self.ladder.as_ref().is_none_or(on_ladder)
     }
 
     /// What modes cost.
