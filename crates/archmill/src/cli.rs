@@ -569,8 +569,18 @@ pub(crate) struct RebuildArgs {
 /// `archmill status`
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// Source package; all of them together if left out
-    pub(crate) source: Option<String>,
+    /// Source packages; all of them together if left out
+    #[arg(value_name = "PACKAGE")]
+    pub(crate) sources: Vec<String>,
+    /// Only of this architecture, or all
+    #[arg(long)]
+    pub(crate) arch: Option<String>,
+    /// Only of this suite
+    #[arg(long)]
+    pub(crate) suite: Option<String>,
+    /// Only what failed, or cannot be built
+    #[arg(long)]
+    pub(crate) failed: bool,
     #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]
@@ -645,6 +655,9 @@ pub(crate) struct WhichArgs {
     /// Architecture, or all [default: the one that was built last]
     #[arg(long, short = 'a')]
     pub(crate) arch: Option<String>,
+    /// Suite, where the farm has several [default: the one that was built last]
+    #[arg(long)]
+    pub(crate) suite: Option<String>,
     /// A build by its number, as status tells [default: the last]
     #[arg(long, value_name = "N")]
     pub(crate) build: Option<i64>,

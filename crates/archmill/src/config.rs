@@ -6,12 +6,14 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use archmill_build::job::default_cache;
 use serde::Deserialize;
 
 use crate::cli::{PlaceArgs, StateArgs};
 use crate::farm::FarmConfig;
 use crate::setup::Mistake;
+use crate::units::{duration, size};
 
 /// The file. Unknown keys are errors: a misspelt key that is silently ignored costs a night's rebuild.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
@@ -55,6 +57,19 @@ pub(crate) struct LimitConfig {
     pub(crate) disk: Option<String>,
     /// Length of the log.
     pub(crate) log: Option<String>,
+}
+
+impl LimitConfig {
+    fn check(&self) -> anyhow::Result<()> {
+        for (name, text) in [("time", &self.time), ("silence", &self.silence)] {
+            text.as_ref().map(|text| duration(text)).transpose().with_context(|| format!("limits.{name}"))?;
+        }
+        for (name, text) in [("memory", &self.memory), ("disk", &self.disk), ("log", &self.log)] {
+            text.as_ref().map(|text| size(text)).transpose().with_context(|| format!("limits.{name}"))?;
+        }
+        anyhow::ensure!(self.processes != Some(0), "limits.processes: no build can run without a process");
+        Ok(())
+    }
 }
 
 impl PlaceArgs {
@@ -113,7 +128,11 @@ fn load(explicit: Option<&Path>) -> anyhow::Result<Config> {
 }
 
 fn parse(text: &str) -> anyhow::Result<Config> {
-    toml::from_str(text).map_err(|error| anyhow::anyhow!("{error}{}", suggestion(error.message())))
+    let config: Config =
+        toml::from_str(text).map_err(|error| anyhow::anyhow!("{error}{}", suggestion(error.message())))?;
+    config.limits.check()?;
+    config.farm.as_ref().map(FarmConfig::check).transpose()?;
+    Ok(config)
 }
 
 /// For `unknown field `mirrror`` and `unknown variant `hybird``: what was probably meant.

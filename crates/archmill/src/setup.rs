@@ -178,6 +178,15 @@ pub(crate) fn named_by(option: &'static str, name: Option<&str>) -> anyhow::Resu
     archmill_emulate::find(name.unwrap_or(&machine)).context(WrongOption(option))
 }
 
+/// What an option names of a farm: an architecture, or `all`.
+pub(crate) fn target(name: Option<&str>) -> anyhow::Result<Option<&'static str>> {
+    match name {
+        Some("all") => Ok(Some("all")),
+        Some(name) => Ok(Some(architecture(Some(name))?.debian)),
+        None => Ok(None),
+    }
+}
+
 /// The request of options alone.
 pub(crate) fn request(source: &str, args: &ArchiveArgs, config: &Config) -> anyhow::Result<Request> {
     let jobs = config.jobs.or_else(|| std::thread::available_parallelism().ok());

@@ -222,6 +222,7 @@ mod tests {
                 cpu: None,
                 build_cpu: None,
                 peak_memory_bytes: None,
+                compiler_emulated: false,
             }),
         };
         ends.iter().enumerate().map(build).collect()

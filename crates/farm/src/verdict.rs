@@ -69,6 +69,9 @@ pub fn judge(
     kept.cpu = Some(cpu);
     kept.build_cpu = Some(build_cpu).filter(|time| !time.is_zero());
     kept.peak_memory_bytes = Some(record.resources.peak_memory_bytes);
+    let plan = record.inputs.acceleration.as_ref();
+    kept.compiler_emulated =
+        plan.is_some_and(|plan| plan.refused.iter().any(|refusal| refusal.toolchain.is_some()));
     Verdict { end, kept }
 }
 
@@ -152,6 +155,7 @@ pub(crate) fn keep(end: &End, now: Moment) -> BuildEnd {
         cpu: None,
         build_cpu: None,
         peak_memory_bytes: None,
+        compiler_emulated: false,
     }
 }
 

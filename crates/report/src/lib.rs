@@ -55,6 +55,9 @@ pub struct Report {
     pub made: String,
     /// What was rebuilt.
     pub suites: Vec<String>,
+    /// Builds that run, and count for nothing yet.
+    #[serde(default)]
+    pub running: usize,
     /// Outcomes by architecture and component.
     pub cells: Vec<Cell>,
     /// Failures by class, the most frequent first.
@@ -83,6 +86,7 @@ impl Report {
             format: FORMAT,
             made: date(now),
             suites: distinct(memory.packages.iter().map(|row| row.suite.clone())),
+            running: memory.builds.iter().filter(|build| build.end.is_none()).count(),
             cells: share::cells(&packages),
             classes: share::classes(&packages),
             modes: share::modes(&packages),

@@ -65,6 +65,9 @@ pub struct Built {
     pub build_cpu_ms: Option<u64>,
     /// Most memory at one time.
     pub peak_memory_bytes: Option<u64>,
+    /// Whether it was accelerated but for its compiler, whose toolchain was not made yet. It counts for no penalty.
+    #[serde(default)]
+    pub compiler_emulated: bool,
 }
 
 /// Times as long as a native build.
@@ -168,6 +171,7 @@ fn built(row: &BuildRow) -> Option<Built> {
         cpu_ms: millis(end.cpu),
         build_cpu_ms: millis(end.build_cpu),
         peak_memory_bytes: end.peak_memory_bytes,
+        compiler_emulated: end.compiler_emulated,
     })
 }
 
@@ -197,7 +201,8 @@ impl Baselines {
     }
 
     fn penalty(&self, package: &Package) -> Option<Penalty> {
-        let build = package.success().filter(|build| build.mode.mode.is_emulating())?;
+        let build =
+            package.success().filter(|build| build.mode.mode.is_emulating() && !build.compiler_emulated)?;
         let (baseline, own, native) = self.beside(package, build)?;
         if native == 0 {
             return None;

@@ -18,6 +18,8 @@ pub fn csv(report: &Report) -> Result<Vec<u8>, csv::Error> {
         "builds",
         "wall_seconds",
         "cpu_seconds",
+        "build_cpu_seconds",
+        "compiler_emulated",
         "peak_memory_bytes",
         "penalty",
         "penalty_baseline",
@@ -41,6 +43,8 @@ pub fn csv(report: &Report) -> Result<Vec<u8>, csv::Error> {
             &package.builds.len().to_string(),
             &seconds(last.and_then(|build| build.wall_ms)),
             &seconds(last.and_then(|build| build.cpu_ms)),
+            &seconds(last.and_then(|build| build.build_cpu_ms)),
+            if last.is_some_and(|build| build.compiler_emulated) { "yes" } else { "no" },
             &last
                 .and_then(|build| build.peak_memory_bytes)
                 .map(|bytes| bytes.to_string())

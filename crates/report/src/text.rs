@@ -18,6 +18,9 @@ pub fn text(report: &Report) -> String {
 
 fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "{}: {} packages", report.suites.join(", "), report.packages.len())?;
+    if report.running > 0 {
+        writeln!(out, "  {} builds run, and count for nothing yet", report.running)?;
+    }
     for cell in &report.cells {
         let outcomes: Vec<String> = Outcome::ALL
             .iter()
@@ -62,6 +65,14 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
             of.median
         )?;
     }
+    let emulated = report.packages.iter().filter_map(|package| package.success());
+    let emulated = emulated.filter(|build| build.compiler_emulated).count();
+    if emulated > 0 {
+        writeln!(
+            out,
+            "{emulated} of the accelerated builds had their compiler emulated, as its toolchain was not made yet; they count for no penalty"
+        )?;
+    }
     let time = &report.time;
     writeln!(
         out,
@@ -85,10 +96,11 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
     let Some(comparison) = &report.against else { return Ok(()) };
     writeln!(
         out,
-        "against the report of {}: {} regressions, {} repairs",
+        "against the report of {}: {} regressions, {} repairs, {} packages gone",
         comparison.other,
         comparison.regressions.len(),
-        comparison.repairs.len()
+        comparison.repairs.len(),
+        comparison.removed.len()
     )?;
     for change in &comparison.regressions {
         writeln!(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use archmill_deb::Version;
 use archmill_store::NativeTime;
 use serde::Deserialize;
 
@@ -35,6 +36,16 @@ pub enum TimesError {
         "it is a <{0}> and no <jobhistlist>; what is needed is .../build/PROJECT/REPOSITORY/ARCHITECTURE/_jobhistory"
     )]
     NoHistory(String),
+    /// It has no line, not even that with the names.
+    #[error(
+        "there are no times in it; the first line names the columns: package,architecture,seconds and, if known, version,cpu_seconds"
+    )]
+    Empty,
+    /// The first line is none of names.
+    #[error(
+        "its first line names no {0}; it names the columns: package,architecture,seconds and, if known, version,cpu_seconds"
+    )]
+    Columns(&'static str),
     /// One of its lines makes no sense.
     #[error("line {line}: {what}")]
     Line {
@@ -52,6 +63,15 @@ pub fn native_times(
 ) -> Result<Vec<NativeTime>, TimesError> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
     let names = reader.headers()?.clone();
+    if names.is_empty() {
+        return Err(TimesError::Empty);
+    }
+    for (column, other) in [("package", ""), ("architecture", "arch"), ("seconds", "")] {
+        if !names.iter().any(|name| name == column || name == other) {
+            return Err(TimesError::Columns(column));
+        }
+    }
+    let mut seen = BTreeMap::new();
     let mut record = csv::StringRecord::new();
     let mut times = Vec::new();
     while reader.read_record(&mut record)? {
@@ -61,21 +81,42 @@ pub fn native_times(
         if read.package.is_empty() {
             return Err(wrong("it names no package".to_owned()));
         }
+        if !is_package(&read.package) {
+            return Err(wrong(format!("{:?} is no name of a source package", read.package)));
+        }
         let time = |seconds: f64| {
             Duration::try_from_secs_f64(seconds)
                 .ok()
                 .filter(|time| !time.is_zero())
                 .ok_or_else(|| wrong(format!("{seconds} is no number of seconds above 0")))
         };
-        times.push(NativeTime {
+        let version = read.version.filter(|version| !version.is_empty());
+        if let Some(Err(error)) = version.as_ref().map(|version| version.parse::<Version>()) {
+            return Err(wrong(error.to_string()));
+        }
+        let time = NativeTime {
             source: read.package,
             target: architecture(&read.architecture).map_err(wrong)?,
-            version: read.version.filter(|version| !version.is_empty()),
+            version,
             wall: time(read.seconds)?,
             cpu: read.cpu_seconds.map(time).transpose()?,
-        });
+        };
+        let key = (time.source.clone(), time.target.clone(), time.version.clone());
+        if let Some(before) = seen.insert(key, line) {
+            return Err(wrong(format!("it is about the same build as line {before}")));
+        }
+        times.push(time);
+    }
+    if times.is_empty() {
+        return Err(TimesError::Empty);
     }
     Ok(times)
+}
+
+/// Policy 5.6.1.
+fn is_package(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+    name.len() > 1 && name.bytes().all(fits) && name.as_bytes()[0].is_ascii_alphanumeric()
 }
 
 /// What a job history of OBS tells.
@@ -129,7 +170,8 @@ pub fn job_history(
     }
     let time = |(source, mut took): (&str, Vec<Duration>)| {
         took.sort_unstable();
-        let wall = took.get(took.len() / 2).copied()?;
+        let middle = |place: usize| took.get(place).copied();
+        let wall = (middle(took.len() / 2)? + middle((took.len() - 1) / 2)?) / 2;
         let (source, target) = (source.to_owned(), target.to_owned());
         Some(NativeTime { source, target, version: None, wall, cpu: None })
     };
@@ -184,7 +226,7 @@ mod tests {
         assert_eq!(emulated, 1);
         assert_eq!(times.len(), 1, "{times:?}");
         assert_eq!((times[0].source.as_str(), times[0].target.as_str()), ("dash", "arm64"));
-        assert_eq!(times[0].wall.as_secs(), 60);
+        assert_eq!(times[0].wall.as_secs(), 60, "of 30, 60 and 90");
         let said = |text: &str| job_history(text, "arm64", &native).unwrap_err().to_string();
         assert!(said("<status code=\"404\"/>").contains("<status> and no <jobhistlist>"));
         assert!(
@@ -198,12 +240,18 @@ mod tests {
     fn mistakes_name_their_line() {
         let head = "package,architecture,seconds\n";
         for (text, expected) in [
-            ("package,seconds\ndash,3\n".to_owned(), "the first line names the columns"),
+            ("package,seconds\ndash,3\n".to_owned(), "its first line names no architecture"),
             (format!("{head}dash,arm64,1\ndash,sparc,2\n"), "line 3: there is no architecture"),
             (format!("{head}dash,arm64,-4\n"), "line 2: -4"),
             (format!("{head}dash,arm64,NaN\n"), "line 2: NaN"),
             (format!("{head}dash,arm64,long\n"), "line: 2"),
             (format!("{head},arm64,2\n"), "line 2: it names no package"),
+            (format!("{head}da sh,arm64,2\n"), "line 2: \"da sh\" is no name"),
+            (format!("{head}dash,arm64,2\ndash,aarch64,3\n"), "line 3: it is about the same build as line 2"),
+            ("package,arch,seconds,version\ndash,arm64,2,not a version\n".to_owned(), "line 2:"),
+            (String::new(), "no times in it"),
+            (head.to_owned(), "no times in it"),
+            ("dash,arm64,61.5\n".to_owned(), "names no package"),
         ] {
             let error = read(&text).unwrap_err();
             assert!(error.contains(expected), "{text:?}: {error}");

@@ -78,6 +78,8 @@ pub struct BuildEnd {
     pub build_cpu: Option<Duration>,
     /// Most memory at one time.
     pub peak_memory_bytes: Option<u64>,
+    /// Whether it was accelerated but for its compiler, whose toolchain was not made yet: what it took tells nothing of others.
+    pub compiler_emulated: bool,
 }
 
 /// A build as it is kept.
@@ -129,6 +131,7 @@ struct Raw {
     cpu_ms: Option<i64>,
     build_cpu_ms: Option<i64>,
     peak_memory_bytes: Option<i64>,
+    compiler_emulated: bool,
 }
 
 impl TryFrom<Raw> for BuildRow {
@@ -161,6 +164,7 @@ impl TryFrom<Raw> for BuildRow {
             cpu: time(raw.cpu_ms),
             build_cpu: time(raw.build_cpu_ms),
             peak_memory_bytes: raw.peak_memory_bytes.map(from_sql),
+            compiler_emulated: raw.compiler_emulated,
         });
         let new = NewBuild {
             package: raw.package,

@@ -155,7 +155,7 @@ impl Change<'_> {
         let advice = end.advice.and_then(|advice| serde_json::to_string(&advice).ok());
         sqlx::query(
             "UPDATE build SET ended = ?, result = ?, class = ?, message = ?, advice = ?, wall_ms = ?, cpu_ms = ?, \
-             build_cpu_ms = ?, peak_memory_bytes = ? WHERE id = ?",
+             build_cpu_ms = ?, peak_memory_bytes = ?, compiler_emulated = ? WHERE id = ?",
         )
         .bind(to_sql(end.at.0))
         .bind(end.kind.name())
@@ -166,6 +166,7 @@ impl Change<'_> {
         .bind(end.cpu.map(millis))
         .bind(end.build_cpu.map(millis))
         .bind(end.peak_memory_bytes.map(to_sql))
+        .bind(end.compiler_emulated)
         .bind(build)
         .execute(&mut *self.transaction)
         .await?;

@@ -31,6 +31,12 @@ pub enum StoreError {
         "the farm's database cannot be brought to this version of archmill ({0}); was it made by a newer one?"
     )]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// Something has to be written before it can be read, and whoever reads may not.
+    #[error(
+        "the farm in {} was left by another version of archmill, or by one that was killed, and you may not write there; run archmill status as its owner once",
+        .0.display()
+    )]
+    Unsettled(PathBuf),
     /// A value that no version of archmill writes.
     #[error(
         "the farm's database has {what} {value:?}, which archmill does not know; was it written by a newer one?"

@@ -21,6 +21,8 @@ pub struct NewRun<'r> {
     pub processors: u32,
     /// Builds that it has room for.
     pub slots: u32,
+    /// Suites that are rebuilt after it.
+    pub later: &'r [String],
 }
 
 /// A rebuild.
@@ -40,6 +42,8 @@ pub struct RunRow {
     pub slots: Option<u32>,
     /// When it was last predicted to end.
     pub forecast: Option<RunForecast>,
+    /// Suites that are rebuilt after it, by the same command.
+    pub later: Vec<String>,
 }
 
 /// When a rebuild is predicted to end.
@@ -61,6 +65,7 @@ struct Raw {
     ended: Option<i64>,
     processors: Option<u32>,
     slots: Option<u32>,
+    later: String,
     forecast_at: Option<i64>,
     expected_end: Option<i64>,
     earliest_end: Option<i64>,
@@ -84,13 +89,14 @@ impl Store {
     pub async fn begin_run(&self, run: &NewRun<'_>, now: Moment) -> Result<i64, StoreError> {
         let encode = |error: serde_json::Error| sqlx::Error::Encode(error.into());
         let result = sqlx::query(
-            "INSERT INTO run (suite, known, native, processors, slots, started) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO run (suite, known, native, processors, slots, later, started) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(run.suite)
         .bind(serde_json::to_string(run.known).map_err(encode)?)
         .bind(serde_json::to_string(run.native).map_err(encode)?)
         .bind(run.processors)
         .bind(run.slots)
+        .bind(run.later.join(" "))
         .bind(to_sql(now.0))
         .execute(&self.pool)
         .await?;
@@ -101,7 +107,7 @@ impl Store {
     pub async fn all_runs(&self) -> Result<Vec<RunRow>, StoreError> {
         let rows: Vec<Raw> =
             sqlx::query_as(
-                "SELECT id, suite, started, ended, processors, slots, forecast_at, expected_end, earliest_end, latest_end \
+                "SELECT id, suite, started, ended, processors, slots, later, forecast_at, expected_end, earliest_end, latest_end \
                  FROM run ORDER BY id",
             )
                 .fetch_all(&self.pool)
@@ -114,6 +120,7 @@ impl Store {
             ended: raw.ended.map(|ended| Moment(from_sql(ended))),
             processors: raw.processors,
             slots: raw.slots,
+            later: raw.later.split(' ').filter(|suite| !suite.is_empty()).map(str::to_owned).collect(),
         };
         Ok(rows.into_iter().map(row).collect())
     }

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, access, flock};
 use sqlx::SqlitePool;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::blobs::{BlobError, Blobs};
@@ -15,6 +16,9 @@ use crate::error::StoreError;
 const DATABASE: &str = "farm.sqlite";
 const LOCK: &str = "lock";
 const BLOBS: &str = "blobs";
+/// SQLite's write-ahead log; there while a process has the database open.
+const LOG: &str = "farm.sqlite-wal";
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// Other processes hold the database for milliseconds; one that is stopped must not stop a farm for ever.
 const BUSY: Duration = Duration::from_mins(1);
 
@@ -53,7 +57,33 @@ impl Store {
         if !folder.join(DATABASE).is_file() {
             return Err(StoreError::NoFarm(folder.to_owned()));
         }
+        if !may_write(folder) {
+            return Err(at(folder, rustix::io::Errno::ACCESS.into()));
+        }
         Self::connect(folder, false).await
+    }
+
+    /// Opens the farm of a folder for reading: whoever may not write there can do that too.
+    pub async fn read(folder: &Path) -> Result<Self, StoreError> {
+        let database = folder.join(DATABASE);
+        if !database.is_file() || may_write(folder) {
+            return Self::open(folder).await;
+        }
+        File::open(&database).map_err(|error| at(folder, error))?;
+        let options = SqliteConnectOptions::new()
+            .filename(&database)
+            .read_only(true)
+            // Where nobody has it open there is no log beside it, and none can be made.
+            .immutable(!folder.join(LOG).exists())
+            .busy_timeout(BUSY);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        let has = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&pool).await;
+        // It fails where the last user was killed: what is in the log has yet to be put into the database.
+        if has.ok().flatten() != MIGRATIONS.iter().map(|migration| migration.version).max() {
+            return Err(StoreError::Unsettled(folder.to_owned()));
+        }
+        let blobs = Blobs::local(&folder.join(BLOBS)).map_err(BlobError::Store)?;
+        Ok(Self { pool, blobs, folder: folder.to_owned() })
     }
 
     async fn connect(folder: &Path, make: bool) -> Result<Self, StoreError> {
@@ -66,7 +96,7 @@ impl Store {
             .busy_timeout(BUSY);
         // One connection: what is written is read, in order.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        sqlx::migrate!("./migrations").run(&pool).await?;
+        MIGRATIONS.run(&pool).await?;
         let blobs = folder.join(BLOBS);
         fs_err::create_dir_all(&blobs).map_err(|error| at(folder, error))?;
         let blobs = Blobs::local(&blobs).map_err(BlobError::Store)?;
@@ -95,7 +125,12 @@ impl Store {
 
     /// Whether a rebuild runs.
     pub fn runs(&self) -> Result<Runs, StoreError> {
-        let file = self.lock_file()?;
+        let path = self.folder.join(LOCK);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Runs::No),
+            Err(error) => return Err(at(&self.folder, error)),
+        };
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(Runs::No),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(Runs::Yes),
@@ -114,6 +149,11 @@ impl Store {
         // Not deferred: a reader that becomes a writer may be refused, one that is a writer from the start waits.
         Ok(Change { transaction: self.pool.begin_with("BEGIN IMMEDIATE").await? })
     }
+}
+
+/// Its files are made anew by whoever opens it, so both have to be writable.
+fn may_write(folder: &Path) -> bool {
+    [folder, &folder.join(DATABASE)].into_iter().all(|path| access(path, Access::WRITE_OK).is_ok())
 }
 
 fn at(folder: &Path, error: std::io::Error) -> StoreError {

@@ -6,6 +6,7 @@ use archmill_store::{Store, StoreError};
 
 use crate::cli::GcArgs;
 use crate::farm::{FarmConfig, now};
+use crate::setup::Mistake;
 use crate::units::duration;
 
 /// Removes what the farm need not keep.
@@ -35,6 +36,12 @@ pub(crate) fn run(args: &GcArgs) -> anyhow::Result<ExitCode> {
 
 /// What the options say, else farm.toml.
 fn keep(args: &GcArgs, farm: Option<&FarmConfig>) -> anyhow::Result<Keep> {
+    if args.results == Some(0) {
+        return Err(Mistake(
+            "--results 0: the last results of a package are always kept; give 1 or more".to_owned(),
+        )
+        .into());
+    }
     let config = farm.map(|farm| &farm.keep);
     let logs = args.logs.as_ref().or_else(|| config.and_then(|config| config.logs.as_ref()));
     Ok(Keep {

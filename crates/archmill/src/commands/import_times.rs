@@ -55,6 +55,9 @@ fn from_file(file: &Path, arch: Option<&str>) -> anyhow::Result<JobHistory> {
         let target = setup::architecture(Some(arch))?;
         return Ok(history(&text, target).map_err(|error| bad(&error))?);
     }
+    if arch.is_some() {
+        return Err(bad(&"it names architectures itself; --arch is for a _jobhistory").into());
+    }
     let named =
         |name: &str| debian(name).map(str::to_owned).map_err(|error| format!("{:#}", error.root_cause()));
     let times = native_times(&text, &named).map_err(|error| bad(&error))?;
@@ -62,6 +65,12 @@ fn from_file(file: &Path, arch: Option<&str>) -> anyhow::Result<JobHistory> {
 }
 
 fn from_obs(url: &str, arch: Option<&str>) -> anyhow::Result<JobHistory> {
+    if !["http://", "https://", "file://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(Mistake(format!(
+            "--obs {url}: it is no address; what is needed is http://SERVER/build/PROJECT/REPOSITORY/ARCHITECTURE"
+        ))
+        .into());
+    }
     let url = url.trim_end_matches('/');
     let url = url.strip_suffix("/_jobhistory").unwrap_or(url);
     let last = url.rsplit('/').next().unwrap_or(url);

@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_millis(300);
 pub(crate) fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
     let state = args.state.folder(&args.places.config()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let store = runtime.block_on(Store::open(&state))?;
+    let store = runtime.block_on(Store::read(&state))?;
     let build = runtime.block_on(find(&store, &args.which, "build", |_| true))?;
     let mut is_over = build.end.is_some();
     let mut copied = 0;

@@ -40,7 +40,8 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
     let farms = farm.by_suite();
     let archives: Vec<ArchiveArgs> =
         farms.iter().map(|farm| farm::archive_of(farm, &farms, &archive_args)).collect();
-    let plan = |farm, archive| Plan {
+    let suites: Vec<String> = farms.iter().map(|farm| suite_of(farm, &archive_args).to_owned()).collect();
+    let plan = |place: usize, farm, archive| Plan {
         store: &store,
         config: &config,
         farm,
@@ -49,13 +50,15 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
         maintainer: &maintainer,
         args,
         rules: &rules,
+        later: &suites[place + 1..],
     };
     let mut display = Display::new();
     let summaries = runtime.block_on(async {
         let mut stops = signals()?;
         let mut summaries: Vec<Summary> = Vec::new();
-        for (farm, archive) in farms.iter().zip(&archives) {
-            summaries.push(Box::pin(plan(farm, archive).rebuild(&folder, &mut display, &mut stops)).await?);
+        for (place, (farm, archive)) in farms.iter().zip(&archives).enumerate() {
+            let plan = plan(place, farm, archive);
+            summaries.push(Box::pin(plan.rebuild(&folder, &mut display, &mut stops)).await?);
             if summaries.last().is_some_and(|last| last.stopped) {
                 break;
             }
@@ -65,7 +68,7 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
     display.finish();
     let code = runtime.block_on(tell(&store, &summaries?))?;
     for farm in farms.iter().filter(|farm| farm.model == ModelConfig::SelfHosted) {
-        let suite = farm.suite.as_ref().unwrap_or(&archive_args.suite);
+        let suite = suite_of(farm, &archive_args);
         answer!("the farm's archive: {}", own::line_for_apt(&folder, farm, suite));
     }
     Ok(code)
@@ -81,6 +84,12 @@ struct Plan<'p> {
     maintainer: &'p str,
     rules: &'p FailureRules,
     args: &'p RebuildArgs,
+    /// Suites that come after it.
+    later: &'p [String],
+}
+
+fn suite_of<'a>(farm: &'a FarmConfig, archive: &'a ArchiveArgs) -> &'a str {
+    farm.suite.as_ref().unwrap_or(&archive.suite)
 }
 
 impl Plan<'_> {
@@ -112,7 +121,7 @@ impl Plan<'_> {
         stops: &mut UnboundedReceiver<Stop>,
     ) -> anyhow::Result<Summary> {
         let (store, farm) = (self.store, self.farm);
-        let suite = farm.suite.clone().unwrap_or_else(|| self.archive.suite.clone());
+        let suite = suite_of(farm, self.archive).to_owned();
         remark!("planning {suite}");
         let own = match farm.model {
             ModelConfig::SelfHosted => Some(own::open(store, folder, farm, &suite).await?),
@@ -136,6 +145,7 @@ impl Plan<'_> {
         let rebuild = Rebuild {
             store,
             suite: &suite,
+            later: self.later,
             farm: Farm {
                 policies: archive.graph.jobs().filter_map(|of| policy(farm, of)).collect(),
                 graph: archive.graph,
@@ -189,6 +199,10 @@ fn what(args: &RebuildArgs) -> anyhow::Result<(Config, FarmConfig, ArchiveArgs)>
         }
         (None, farm) => named(args, arch.as_deref(), farm.as_ref()),
     };
+    // As --help says; a file that is only for simulations may have none.
+    if farm.machines.is_empty() {
+        farm.machines.insert(machine(), MachineConfig { slots: processors(), ..MachineConfig::default() });
+    }
     if let Some(slots) = args.slots {
         let machine = machine();
         farm.machines.entry(machine).or_default().slots = slots;
@@ -330,7 +344,10 @@ fn signals() -> anyhow::Result<UnboundedReceiver<Stop>> {
 async fn tell(store: &Store, summaries: &[Summary]) -> anyhow::Result<ExitCode> {
     let count = |code: Code| summaries.iter().map(|summary| summary.count(code)).sum::<usize>();
     let counts = Code::ALL.into_iter().map(|code| (code, count(code))).filter(|(_, count)| *count > 0);
-    let counts: Vec<String> = counts.map(|(code, count)| format!("{} {count}", code.name())).collect();
+    let mut counts: Vec<String> = counts.map(|(code, count)| format!("{} {count}", code.name())).collect();
+    if counts.is_empty() {
+        counts.push("nothing to build".to_owned());
+    }
     let builds: u64 = summaries.iter().map(|summary| summary.builds).sum();
     answer!("{}; {builds} builds in this run", counts.join(", "));
     let packages = store.packages(None).await?;

@@ -21,14 +21,15 @@ const LOG: u64 = 2 << 20;
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let folder = args.state.folder(&args.places.config()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let store = runtime.block_on(Store::open(&folder))?;
+    let store = runtime.block_on(Store::read(&folder))?;
     let mut report = runtime.block_on(of(&store))?;
     if report.packages.is_empty() {
         return Err(Mistake(format!("the farm in {} has no packages yet", folder.display())).into());
     }
     if let Some(other) = &args.against {
         let other = if other.is_dir() {
-            runtime.block_on(async { of(&Store::open(other).await?).await })?
+            let of = runtime.block_on(async { of(&Store::read(other).await?).await })?;
+            Report { made: other.display().to_string(), ..of }
         } else {
             read(other)?
         };

@@ -25,11 +25,7 @@ pub(crate) fn prioritise(args: &RequestArgs) -> anyhow::Result<ExitCode> {
 
 /// Leaves requests in the store, where a rebuild takes them from.
 fn ask(args: &RequestArgs, kind: RequestKind, why: &str) -> anyhow::Result<ExitCode> {
-    let target = match args.arch.as_deref() {
-        Some("all") => Some("all"),
-        Some(name) => Some(setup::architecture(Some(name))?.debian),
-        None => None,
-    };
+    let target = setup::target(args.arch.as_deref())?;
     let folder = args.state.folder(&args.places.config()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

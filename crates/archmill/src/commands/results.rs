@@ -18,7 +18,7 @@ pub(crate) fn run(args: &ResultsArgs) -> anyhow::Result<ExitCode> {
     let folder = args.state.folder(&args.places.config()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let store = Store::open(&folder).await?;
+        let store = Store::read(&folder).await?;
         let succeeded = |build: &BuildRow| build.end.as_ref().is_some_and(|end| end.kind == EndKind::Built);
         let build = find(&store, &args.which, "build that succeeded", succeeded).await?;
         let files = store.files_of(build.id).await?;

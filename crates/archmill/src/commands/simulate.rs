@@ -5,7 +5,6 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use archmill_build::classify::ExitCode;
 use archmill_plan::predict::{Penalties, Predictor};
 use archmill_plan::scheduler::{Code, Farm, MachineKind, Policy, Scheduler, Settings};
@@ -33,7 +32,9 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         archive_args.places.config.clone_from(&args.farm);
     }
     let config = archive_args.places.config()?;
-    let farm = config.farm.context("farm.toml has no [farm]; examples/farm.toml shows what goes there")?;
+    let farm = config.farm.ok_or_else(|| {
+        Mistake("farm.toml has no [farm]; examples/farm.toml shows what goes there".to_owned())
+    })?;
     let farm = FarmConfig { model: args.model.map_or(farm.model, Into::into), ..farm };
     let given = args.slots.as_deref().map(farm::slots).transpose()?;
     let policies = if args.policy.is_empty() {
@@ -213,6 +214,15 @@ fn print(out: &mut impl Write, run: &Run, farm: &FarmConfig) -> anyhow::Result<(
     let states = outcome.states.iter().filter(|(_, count)| *count > 0);
     let states: Vec<_> = states.map(|(code, count)| format!("{} {count}", code.name())).collect();
     writeln!(out, "  in the end: {}", states.join(", "))?;
+    let disabled: usize =
+        outcome.states.iter().filter(|(code, _)| *code == Code::Disabled).map(|(_, count)| count).sum();
+    if disabled > 0 {
+        writeln!(
+            out,
+            "  disabled are {disabled} that farm.toml switches off or that no machine may build by this policy (64-bit ARM \
+             machines build for armhf with aarch32 = true), so compare no times with those of another policy"
+        )?;
+    }
     writeln!(
         out,
         "  {} retries of what was no fault of a package; all slots in use for the last time at {}",
@@ -279,7 +289,9 @@ fn as_json(run: &Run, farm: &FarmConfig) -> serde_json::Value {
 /// How much longer than the bound it takes, in per cent.
 fn over(run: &Run) -> f64 {
     let bound = run.bounds.largest().as_secs_f64();
-    if bound > 0.0 { 100.0 * (run.outcome.makespan.as_secs_f64() / bound - 1.0) } else { 0.0 }
+    let over = if bound > 0.0 { 100.0 * (run.outcome.makespan.as_secs_f64() / bound - 1.0) } else { 0.0 };
+    // Numbers that were added up in another order end a hair below it.
+    if over.abs() < 0.01 { 0.0 } else { over }
 }
 
 /// The value below which a part of the events is.

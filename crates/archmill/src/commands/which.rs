@@ -12,15 +12,16 @@ pub(super) async fn find(
     what: &str,
     counts: impl Fn(&BuildRow) -> bool,
 ) -> anyhow::Result<BuildRow> {
-    let WhichArgs { source, arch, build: number } = args;
-    let target = match arch.as_deref() {
-        Some("all") => Some("all"),
-        Some(name) => Some(setup::architecture(Some(name))?.debian),
-        None => None,
-    };
+    let WhichArgs { source, arch, suite, build: number } = args;
+    let target = setup::target(arch.as_deref())?;
+    let rows = store.packages(Some(source)).await?;
+    if rows.is_empty() {
+        return Err(Mistake(format!("the farm in {} has no {source}", store.folder().display())).into());
+    }
     let mut builds = Vec::new();
-    for row in store.packages(Some(source)).await? {
-        if target.is_none_or(|target| row.planned.target == target) {
+    for row in rows {
+        let of_suite = suite.as_ref().is_none_or(|suite| *suite == row.suite);
+        if of_suite && target.is_none_or(|target| row.planned.target == target) {
             builds.extend(store.builds_of(row.id).await?);
         }
     }
@@ -30,7 +31,7 @@ pub(super) async fn find(
         let number = number.map(|number| format!(" with the number {number}")).unwrap_or_default();
         let target = target.map(|target| format!(" for {target}")).unwrap_or_default();
         format!(
-            "there is no {what} of {source}{target}{number} in {}; archmill status {source} tells which there are",
+            "there is no {what} of {source}{target}{number} in {}; archmill status {source} tells which there are, and --build N means any of them",
             store.folder().display()
         )
     };

@@ -98,7 +98,7 @@ fn of_suite(farm: &FarmConfig, archive: &ArchiveArgs, depth: Depth) -> anyhow::R
     // Packages for all are built on amd64, as Debian does; in a farm without it on the first there is.
     let arches = || lists.iter().flatten();
     let native = arches().find(|arch| **arch == Arch::AMD64).or_else(|| arches().next());
-    let native = native.context("no component of farm.toml has an architecture")?;
+    let native = native.ok_or_else(|| Mistake("no component of farm.toml has an architecture".to_owned()))?;
     let (universe, texts) = indices::of_suite(&archive, native, &[])?;
     let sources = Sources::new(texts);
     let components: Vec<Component<'_>> = farm
@@ -156,20 +156,20 @@ fn component_of<'s>(
     architectures: &'s [Arch],
     sources: &'s Sources,
 ) -> anyhow::Result<Component<'s>> {
-    for name in config.packages.iter().flatten() {
-        if sources.find(name).is_none() {
+    let unknown = config.packages.iter().flatten().filter(|name| sources.find(name).is_none());
+    let unknown: Vec<String> = unknown
+        .map(|name| {
             let near = nearest(name, sources.current().map(|source| source.name));
             let near = if near.is_empty() {
                 String::new()
             } else {
                 format!("; did you mean {}?", near.join(" or "))
             };
-            return Err(Mistake(format!(
-                "component {}: there is no source package {name:?} in the suite{near}",
-                config.name
-            ))
-            .into());
-        }
+            format!("component {}: there is no source package {name:?} in the suite{near}", config.name)
+        })
+        .collect();
+    if !unknown.is_empty() {
+        return Err(Mistake(unknown.join("\n")).into());
     }
     Ok(Component { name: &config.name, sources, only: config.packages.as_deref(), architectures })
 }
@@ -177,7 +177,7 @@ fn component_of<'s>(
 /// The architectures of a component.
 fn arches(component: &ComponentConfig) -> anyhow::Result<Vec<Arch>> {
     let names = architectures(&component.architectures)
-        .with_context(|| format!("component {} of farm.toml", component.name))?;
+        .map_err(|error| Mistake(format!("component {}: {error:#}", component.name)))?;
     names.into_iter().map(|name| Ok(name.parse()?)).collect()
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use archmill_deb::Arch;
 use archmill_emulate::{Execution, HostCpu};
 use archmill_plan::TargetId;
 use archmill_plan::scheduler::MachineKind;
 
 use super::MachineConfig;
+use crate::setup::Mistake;
 
 /// The machine that emulates the others, and builds packages for all.
 const X86: &str = "x86_64";
@@ -16,11 +17,24 @@ const X86: &str = "x86_64";
 /// Reads `x86_64=30,aarch64=15`.
 pub(crate) fn slots(text: &str) -> anyhow::Result<BTreeMap<String, u32>> {
     let pair = |part: &str| -> anyhow::Result<(String, u32)> {
-        let wrong = || format!("{part:?} is no number of slots; write for instance x86_64=30,aarch64=15");
+        let wrong =
+            || Mistake(format!("{part:?} is no number of slots; write for instance x86_64=30,aarch64=15"));
         let (name, count) = part.split_once('=').with_context(wrong)?;
         Ok((name.trim().to_owned(), count.trim().parse().with_context(wrong)?))
     };
-    text.split(',').map(pair).collect()
+    let mut slots = BTreeMap::new();
+    for part in text.split(',') {
+        let (name, count) = pair(part)?;
+        if count == 0 {
+            return Err(
+                Mistake(format!("--slots: {part:?} has none; leave machines without slots out")).into()
+            );
+        }
+        if slots.insert(name, count).is_some() {
+            return Err(Mistake(format!("--slots names the machines of {part:?} twice")).into());
+        }
+    }
+    Ok(slots)
 }
 
 /// The kinds of machines; `given` slots are all that there are, if any are given.
@@ -31,9 +45,11 @@ pub(crate) fn machines(
 ) -> anyhow::Result<Vec<MachineKind>> {
     let names = given.map_or_else(|| config.keys().collect::<Vec<_>>(), |given| given.keys().collect());
     if names.is_empty() {
-        bail!(
+        return Err(Mistake(
             "the farm has no machines; write [farm.machines.x86_64] with slots = N, or give --slots x86_64=N"
-        );
+                .to_owned(),
+        )
+        .into());
     }
     let kind = |name: &String| {
         let mut machine = config.get(name).cloned().unwrap_or_default();
@@ -48,8 +64,9 @@ pub(crate) fn machines(
 fn kind(name: &str, config: &MachineConfig, targets: &[Arch]) -> anyhow::Result<MachineKind> {
     let machine = config.cpu.as_deref().unwrap_or(name);
     // Any architecture's machine name will do, and none that only looks like one.
-    archmill_emulate::find(machine)
-        .with_context(|| format!("machines {name:?}: cpu is an OBS name such as x86_64 or aarch64"))?;
+    archmill_emulate::find(machine).map_err(|error| {
+        Mistake(format!("machines {name:?}: cpu is an OBS name such as x86_64 or aarch64: {error}"))
+    })?;
     let cpu = HostCpu { machine: machine.to_owned(), aarch32: config.aarch32 };
     let only: Option<Vec<&str>> =
         config.architectures.as_ref().map(|names| architectures(names)).transpose()?;

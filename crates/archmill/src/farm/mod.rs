@@ -1,6 +1,7 @@
 //! The `[farm]` part of farm.toml, and what the planner makes of it.
 
 mod archive;
+mod check;
 mod config;
 mod display;
 mod machines;

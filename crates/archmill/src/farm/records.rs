@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 /// All builds of the packages of the last plan, in the order in which they were started.
 pub(crate) async fn seen(folder: &Path) -> anyhow::Result<Vec<Seen>> {
-    let store = Store::open(folder).await?;
+    let store = Store::read(folder).await?;
     let packages = store.packages(None).await?;
     let names: FxHashMap<PackageId, (String, String)> =
         packages.into_iter().map(|row| (row.id, (row.planned.source, row.planned.target))).collect();

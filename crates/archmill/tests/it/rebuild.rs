@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rand::{Rng as _, SeedableRng as _};
@@ -244,6 +246,51 @@ fn held_packages_wait_and_requests_have_to_fit() {
     assert!(rebuilds.ask(&["release", "good", "--arch", "amd64"]).status.success());
     assert!(rebuilds.rebuild(&["good", "second"]).status.success());
     assert_eq!(rebuilds.builds("good"), ["built"], "it had succeeded before it was held");
+}
+
+#[test]
+fn whoever_may_not_write_can_read_what_is_known() {
+    if !sandbox("whoever_may_not_write_can_read") {
+        return;
+    }
+    let rebuilds = Rebuilds::of(&[Tree::new("good", "true"), Tree::new("bad", "exit 3")]);
+    rebuilds.rebuild(&["good", "bad"]);
+    assert!(rebuilds.ask(&["hold", "good"]).status.success());
+    let text = |words: &[&str]| answered(&rebuilds.ask(words));
+    assert!(text(&["status"]).contains("asked for and not taken up yet: hold"), "{}", text(&["status"]));
+    let failed = text(&["status", "--failed"]);
+    assert!(failed.contains("bad amd64: failed") && !failed.contains("good"), "{failed}");
+    let several = text(&["status", "bad", "good", "--arch", "amd64"]);
+    assert!(several.contains("good 1.0") && several.contains("bad 1.0"), "{several}");
+    assert_eq!(rebuilds.ask(&["log", "nosuch"]).status.code(), Some(2));
+
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED (privilege): whoever_may_not_write_can_read_what_is_known; it needs root");
+        return;
+    }
+    let open = tempfile::tempdir().unwrap();
+    fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let state = open.path().join("state");
+    let copied = Command::new("cp").arg("-r").arg(rebuilds.state()).arg(&state).status().unwrap();
+    assert!(copied.success());
+    let config = open.path().join("farm.toml");
+    fs::write(&config, "").unwrap();
+    // Where the tests are may be closed to others.
+    let program = open.path().join("archmill");
+    fs::copy(env!("CARGO_BIN_EXE_archmill"), &program).unwrap();
+    let as_nobody = |words: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(words).arg("--state").arg(&state).arg("--config").arg(&config);
+        command.uid(65534).gid(65534).current_dir(open.path()).output().unwrap()
+    };
+    for words in [&["status"][..], &["status", "good"], &["report"], &["log", "good"], &["results", "good"]] {
+        let output = as_nobody(words);
+        assert!(output.status.success(), "{words:?}: {}", said(&output));
+        assert!(!output.stdout.is_empty(), "{words:?}");
+    }
+    let output = as_nobody(&["hold", "good"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("Permission denied"), "{}", said(&output));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Builds: how they are started, and what becomes of them.
 
+use std::time::Duration;
+
 use archmill_engine::Exit;
 use archmill_engine::local::{self, Running};
 use archmill_plan::ladder::Advice;
-use archmill_plan::scheduler::{BuildId, End, Event, Failure};
+use archmill_plan::scheduler::{BuildId, Code, End, Event, Failure};
 use archmill_plan::{JobId, JobKind};
 use archmill_store::{BuildEnd, KeptFile};
 use tokio::time::Instant;
@@ -96,13 +98,29 @@ impl Driver<'_> {
         self.conclude(id, verdict, files);
     }
 
+    /// Whether there is a toolchain for a job's architecture, or still may be: what builds take without it is not what later ones
+    /// will take.
+    fn may_have_toolchain(&self, job: JobId) -> bool {
+        let graph = self.scheduler.graph();
+        let arch = graph.made_for(job);
+        let is_gone = |id: JobId| {
+            matches!(self.scheduler.state(id).code(), Code::Failed | Code::Unresolvable | Code::Disabled)
+        };
+        graph.jobs().any(|(id, of)| {
+            matches!(of.kind, JobKind::Toolchain { .. }) && graph.made_for(id) == arch && !is_gone(id)
+        })
+    }
+
     fn conclude(&mut self, id: BuildId, verdict: Verdict, files: Vec<KeptFile>) {
         let Some(underway) = self.running.get(&id) else { return };
         let (job, row, build) = (underway.job, underway.row, underway.build);
-        let Verdict { end, kept } = self.limited(job, verdict);
+        let Verdict { mut end, mut kept } = self.limited(job, verdict);
         self.builds += 1;
-        if let (End::Built { .. }, Some(wall)) = (&end, kept.wall) {
-            self.outlook.learn(&build, wall);
+        kept.compiler_emulated &= self.may_have_toolchain(job);
+        match (&mut end, kept.wall) {
+            (End::Built { took }, _) if kept.compiler_emulated => *took = Duration::ZERO,
+            (End::Built { .. }, Some(wall)) => self.outlook.learn(&build, wall),
+            _ => {}
         }
         self.watch.ended(&self.scheduler, job, &build, &kept);
         // One that was built is needed until its results are published.

@@ -76,6 +76,8 @@ pub struct Rebuild<'r> {
     pub store: &'r Store,
     /// What is rebuilt.
     pub suite: &'r str,
+    /// Suites that are rebuilt after it.
+    pub later: &'r [String],
     /// The jobs, the machines and the settings; and what the plan itself knows of jobs: what cannot be installed, what is
     /// switched off.
     pub farm: Farm,
@@ -240,6 +242,7 @@ impl<'r> Driver<'r> {
         let Rebuild {
             store,
             suite,
+            later,
             mut farm,
             inputs,
             mut archive,
@@ -273,7 +276,7 @@ impl<'r> Driver<'r> {
         known.extend(farm.known.into_iter().filter(|(job, _)| !adopted.contains_key(job)));
         let slots = farm.machines.iter().map(|machine| machine.slots).sum();
         let native = store.native_times().await?;
-        let new = NewRun { suite, known: &known, native: &native, processors, slots };
+        let new = NewRun { suite, known: &known, native: &native, processors, slots, later };
         let run = store.begin_run(&new, now()).await?;
         farm.known = known;
         learn(store, run, &mut farm, |build| jobs.job(build.new.package)).await?;
@@ -398,7 +401,7 @@ impl<'r> Driver<'r> {
             .map(|build| (build.job, build_folder(self.store.folder(), build.row).into_boxed_path()))
             .collect();
         // It looks at every job: only for those who want to know.
-        let forecast = || self.outlook.forecast(&self.scheduler);
+        let forecast = || self.outlook.forecast(&self.scheduler, now());
         self.watch.tick(&self.scheduler, &forecast, &|job| folders.get(&job).cloned());
         if self.foretold.is_none_or(|before| before.elapsed() >= FORETELL) {
             self.foretold = Some(Instant::now());

@@ -40,7 +40,7 @@ pub(super) async fn learn(
     job_of: impl Fn(&BuildRow) -> Option<JobId>,
 ) -> Result<(), FarmError> {
     for build in store.history(run).await? {
-        let end = build.end.as_ref().filter(|end| end.kind == EndKind::Built);
+        let end = build.end.as_ref().filter(|end| end.kind == EndKind::Built && !end.compiler_emulated);
         let Some((job, end)) = job_of(&build).zip(end) else { continue };
         let of = farm.graph.job(job);
         farm.predictor.learn(&of.source, of.traits, of.target, build.new.rung, took(end.wall, end.cpu));

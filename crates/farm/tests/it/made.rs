@@ -146,6 +146,7 @@ impl Made {
         let rebuild = Rebuild {
             store,
             suite: "made",
+            later: &[],
             farm,
             inputs,
             archive: self.archive(),

@@ -46,8 +46,11 @@ impl Predictor {
         &self.penalties
     }
 
-    /// Takes in a build that succeeded; of a failed one the duration says little.
+    /// Takes in a build that succeeded; of a failed one the duration says little, and of one that took no time nothing.
     pub fn learn(&mut self, source: &str, traits: Traits, target: TargetId, rung: Rung, took: Duration) {
+        if took.is_zero() {
+            return;
+        }
         if !self.builds.contains_key(source) {
             self.builds.insert(source.into(), Vec::new());
         }

@@ -61,7 +61,7 @@ pub enum Event {
 pub enum End {
     /// It succeeded, or the import did.
     Built {
-        /// What it took.
+        /// What it took; nothing if that does not tell what the next one will take.
         took: Duration,
     },
     /// There was nothing to do: its inputs are those of the last build that succeeded.

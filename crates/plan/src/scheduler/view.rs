@@ -56,6 +56,11 @@ impl Scheduler {
         Duration::from_millis(self.left)
     }
 
+    /// What a job is predicted to take, by the predictions of now, in the best mode that it may have.
+    pub fn predicted(&self, job: JobId) -> Duration {
+        self.usual[job.index()]
+    }
+
     /// Longest paths, by the predictions of now.
     pub fn paths(&self) -> &Paths {
         &self.paths

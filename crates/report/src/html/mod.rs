@@ -32,7 +32,8 @@ pub fn page<S: std::hash::BuildHasher>(report: &Report, logs: &HashMap<i64, Stri
             body {
                 h1 { (title) }
                 p.made { "Made " (report.made) " by archmill. All numbers: " a href="report.json" { "report.json" } ", "
-                    a href="packages.csv" { "packages.csv" } "." }
+                    a href="packages.csv" { "packages.csv" } "."
+                    @if report.running > 0 { " " (report.running) " builds ran then; they count for nothing here, so the end of the plots is not the whole." } }
                 (verdict(report))
                 (outcomes(report))
                 @if let Some(comparison) = &report.against { (changes(comparison)) }

@@ -88,6 +88,7 @@ impl Made {
                 cpu: Some(time),
                 build_cpu: Some(time),
                 peak_memory_bytes: Some(1 << 20),
+                compiler_emulated: false,
             }),
         });
     }
