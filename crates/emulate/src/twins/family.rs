@@ -23,6 +23,7 @@ pub struct Family {
 /// A rule for a package.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[allow(clippy::struct_excessive_bools, reason = "keys of a file")]
 pub struct Given {
     /// Package in the root. Always there once read.
     pub package: String,
