@@ -76,7 +76,7 @@ pub(super) fn stretch_runners(sandbox: &Sandbox, factor: NonZeroU32) -> Result<(
     ];
     for (path, magic, wrapper) in wrappers {
         if let Some(real) = program(path).filter(|bytes| bytes.starts_with(magic)) {
-            sandbox.write(&format!("{path}{REAL}"), &real, 0o755, (0, 0)).during(Phase::Root)?;
+            sandbox.write(format!("{path}{REAL}"), &real, 0o755, (0, 0)).during(Phase::Root)?;
             put(path, wrapper.as_bytes())?;
         }
     }

@@ -30,6 +30,7 @@ impl Made {
             ended,
             processors: Some(2),
             slots: Some(2),
+            later: Vec::new(),
         };
         // The first was killed, the second ended.
         let runs = vec![run(1, 0, None), run(2, 100, Some(Moment(150 * MINUTE)))];
