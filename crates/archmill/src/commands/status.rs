@@ -86,9 +86,10 @@ impl Now {
     fn reason(&self, row: &PackageRow) -> String {
         let reason = one_line(&row.reason);
         let moves = matches!(row.state, Code::Scheduled | Code::Blocked | Code::Building | Code::Finished);
-        let reason = match moves && !self.runs {
-            true => format!("no rebuild is running; when the last one ended: {reason}"),
-            false => reason,
+        let reason = if moves && !self.runs {
+            format!("no rebuild is running; when the last one ended: {reason}")
+        } else {
+            reason
         };
         self.asked(row).map_or(reason.clone(), |asked| format!("{reason} ({asked})"))
     }
