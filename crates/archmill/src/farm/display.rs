@@ -141,17 +141,37 @@ fn name(scheduler: &Scheduler, job: JobId) -> String {
     format!("{} {} {}", of.source, of.version, scheduler.graph().made_for(job))
 }
 
-/// The section of the log that a build is in.
+/// The section of the log that a build is in. What a package prints may be long, so where its end has no heading it is the last of
+/// those at the beginning.
 fn phase(folder: &Path) -> Option<String> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let mut file = std::fs::File::open(log_of(folder)?).ok()?;
     let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(1 << 14))).ok()?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let title = |line: &str| Some(line.strip_prefix("| ")?.strip_suffix('|')?.trim().to_owned());
-    text.lines().rev().find_map(title)
+    let mut part = |from: u64, size: u64| {
+        file.seek(SeekFrom::Start(from)).ok()?;
+        let mut bytes = Vec::new();
+        (&mut file).take(size).read_to_end(&mut bytes).ok()?;
+        last_section(&String::from_utf8_lossy(&bytes))
+    };
+    part(length.saturating_sub(TAIL), TAIL).or_else(|| part(0, HEAD))
+}
+
+/// How much of a log is looked at, at its end and at its beginning.
+const TAIL: u64 = 1 << 14;
+const HEAD: u64 = 1 << 17;
+
+/// The title of the last section in a piece of a log, without the date behind it.
+fn last_section(log: &str) -> Option<String> {
+    let lines: Vec<&str> = log.lines().collect();
+    let is_rule = |line: &str| line.starts_with("+--") && line.ends_with("--+");
+    let title = |lines: &[&str]| match lines {
+        [above, line, below] if above == below && is_rule(above) && line.len() == above.len() => {
+            let inside = line.strip_prefix("| ")?.strip_suffix('|')?;
+            Some(inside.split("  ").next().unwrap_or(inside).trim().to_owned())
+        }
+        _ => None,
+    };
+    lines.windows(3).rev().find_map(title)
 }
 
 pub(crate) fn now() -> Moment {
@@ -165,5 +185,22 @@ pub(crate) fn time(time: Duration) -> String {
         0..=99 => format!("{seconds} s"),
         100..=5999 => format!("{} min", (seconds + 30) / 60),
         _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_is_a_box_and_not_what_a_package_prints() {
+        let rule = format!("+{}+", "-".repeat(78));
+        let log = format!(
+            "{rule}\n| Fetch source files                          Sun, 29 Nov 2026 01:03:30 +0000 |\n{rule}\nx\n\
+             {rule}\n| Build                                        Sun, 29 Nov 2026 01:03:30 +0000 |\n{rule}\n\
+             | a table |\n+----+\n| of tests |\nmore\n"
+        );
+        assert_eq!(last_section(&log).as_deref(), Some("Build"));
+        assert_eq!(last_section("| nothing |\n"), None);
     }
 }
