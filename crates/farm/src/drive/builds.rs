@@ -116,7 +116,8 @@ impl Driver<'_> {
         let (job, row, build) = (underway.job, underway.row, underway.build);
         let Verdict { mut end, mut kept } = self.limited(job, verdict);
         self.builds += 1;
-        kept.compiler_emulated &= self.may_have_toolchain(job);
+        // The graph is looked through for those alone.
+        kept.compiler_emulated = kept.compiler_emulated && self.may_have_toolchain(job);
         match (&mut end, kept.wall) {
             (End::Built { took }, _) if kept.compiler_emulated => *took = Duration::ZERO,
             (End::Built { .. }, Some(wall)) => self.outlook.learn(&build, wall),
