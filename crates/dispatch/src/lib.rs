@@ -7,7 +7,7 @@
 //! one in the table (path, size and modification time) is emulated.
 //!
 //! The code is in `program/`, compiled apart by `build.rs`. It is the reason for this being a crate: it has no standard
-//! library, and is the one place besides the sandbox with `unsafe`.
+//! library, and is, with the library of `archmill-macros`, the one place besides the sandbox with `unsafe`.
 #![forbid(unsafe_code)]
 
 mod combine;

@@ -163,8 +163,8 @@ fn a_tool_that_is_another_file_is_no_twin() {
 }
 
 #[test]
-fn a_twin_that_is_tried_and_fails_was_never_there() {
-    let test = "a_twin_that_is_tried_and_fails_was_never_there";
+fn rustc_is_that_of_the_target() {
+    let test = "rustc_is_that_of_the_target";
     compare_in("debhelper-compat (= 13), rustc, file", test, include_str!("twins/rust.sh"), &[], &[]);
 }
 

@@ -181,6 +181,10 @@ fn key(plan: &AccelerationPlan, root: &[(String, PathBuf)]) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("archmill twins {FORMAT}\n"));
     hash.update(serde_json::to_vec(plan).unwrap_or_default());
+    if plan.twins.iter().any(|twin| twin.macros) {
+        hash.update(archmill_macros::LIBRARY);
+        hash.update(archmill_macros::SERVER);
+    }
     for (name, folder) in root {
         hash.update(format!("{name} {}\n", folder.display()));
     }
@@ -230,7 +234,8 @@ pub(super) fn mounts(twins: &Path) -> [Mount; 2] {
         },
         Mount {
             target: target(archmill_dispatch::NOTES),
-            source: MountSource::Tmpfs { size: 4 << 20, mode: 0o755 },
+            // For whoever starts a program: a line for a choice, or a program that runs macros.
+            source: MountSource::Tmpfs { size: 32 << 20, mode: 0o1777 },
         },
     ]
 }

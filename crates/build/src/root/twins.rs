@@ -24,7 +24,7 @@ mod machine;
 mod rules;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 12;
+pub const FORMAT: u32 = 13;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,6 +88,9 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
             symlink("gcc", &place.join("gcc-cross"))?;
         }
     }
+    if args.twins.iter().any(|(twin, _)| twin.macros) {
+        layer.macros()?;
+    }
     for (link, target) in &args.links {
         let path = Path::new(LINKS).join(link);
         layer.parents(&path)?;
@@ -113,6 +116,13 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
     let path = args.folder.join("table");
     std::fs::write(&path, table.encode()).map_err(at("write", &path))?;
     Ok(Value::from(table.entries.len()))
+}
+
+/// The variables of a twin.
+fn environment(twin: &Twin) -> Vec<(String, String)> {
+    let library = format!("{PREFIX}/{}", archmill_macros::LIBRARY_NAME);
+    let preloaded = twin.macros.then(|| ("LD_PRELOAD".to_owned(), library));
+    twin.environment.iter().cloned().chain(preloaded).collect()
 }
 
 /// A file of a package in the root.
@@ -204,7 +214,7 @@ impl Layer<'_> {
                 executed: twin.offer.arch != MACHINES[0].arch,
                 tried: twin.tried,
                 rules: rules(twin, &path),
-                environment: twin.environment.clone(),
+                environment: environment(twin),
             };
             self.entries.push((twin.package.clone(), entry));
             self.file(&source, &path, Some(&own))?;
@@ -290,6 +300,15 @@ impl Layer<'_> {
                 }
                 Kind::Symlink(_) => {}
             }
+        }
+        Ok(())
+    }
+
+    /// What lets a twin use procedural macros.
+    fn macros(&self) -> Result<(), String> {
+        use archmill_macros::{LIBRARY, LIBRARY_NAME, SERVER, SERVER_NAME};
+        for (name, bytes) in [(LIBRARY_NAME, LIBRARY), (SERVER_NAME, SERVER.as_bytes())] {
+            place(&self.pooled(bytes, 0o644)?, &self.args.folder.join(name))?;
         }
         Ok(())
     }

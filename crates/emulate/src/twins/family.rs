@@ -74,6 +74,8 @@ pub struct Given {
     pub append: Vec<(String, String)>,
     /// The twin is only tried: where it fails, the emulated program runs.
     pub tried: bool,
+    /// The twin is a compiler that loads procedural macros, which are the target's: see the crate `archmill-macros`.
+    pub macros: bool,
     /// Links below the prefix, and what they point to.
     pub prefix_links: BTreeMap<String, String>,
     /// Files below the prefix, a string in them, and what it becomes.

@@ -52,6 +52,9 @@ pub struct Twin {
     /// Whether it is only tried: where it fails, the emulated program runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tried: bool,
+    /// Whether it loads procedural macros, which are the target's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub macros: bool,
     /// What speaks against it at a start.
     #[serde(default)]
     pub rules: Vec<Guard>,
@@ -237,6 +240,7 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u
             .map(|(name, value)| (name.clone(), words.fill(value)))
             .collect(),
         tried: given.tried,
+        macros: given.macros,
         rules,
         prefix_links: given
             .prefix_links
