@@ -101,7 +101,7 @@ unsafe fn run(stack: &mut Stack, table: &Table, file: i32) -> Option<u64> {
         rules::log(table, path, reason);
         return None;
     }
-    if entry.add(format::TRIED).cast::<u32>().read_unaligned() != 0 && !trial::begin(table, path) {
+    if entry.add(format::TRIED).cast::<u32>().read_unaligned() != 0 && !trial::begin(stack, table, path) {
         return None;
     }
     if entry.add(format::EXECUTED).cast::<u32>().read_unaligned() != 0 {

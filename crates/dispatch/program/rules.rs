@@ -174,6 +174,19 @@ unsafe fn argument_meets(stack: &Stack, kind: u32, text: *const u8) -> bool {
     false
 }
 
+/// Whether the program is to read its standard input: "-" is an argument, and not what `-o` names.
+pub unsafe fn reads_input(stack: &Stack) -> bool {
+    let mut argument = stack.arguments();
+    while !(*argument).is_null() {
+        let next = *argument.add(1);
+        if !next.is_null() && sys::equal(next, c"-".as_ptr().cast()) && !sys::equal(*argument, c"-o".as_ptr().cast()) {
+            return true;
+        }
+        argument = argument.add(1);
+    }
+    false
+}
+
 /// Adds what the twin is told.
 pub unsafe fn environment(stack: &mut Stack, table: &Table, entry: *const u8) {
     let (count, first) = list(table, entry, format::ENVIRONMENT);

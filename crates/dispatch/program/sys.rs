@@ -13,6 +13,7 @@ pub const MAP_ANONYMOUS: i32 = 0x20;
 pub const MAP_NORESERVE: i32 = 0x4000;
 pub const MAP_FIXED_NOREPLACE: i32 = 0x10_0000;
 
+const READ: u64 = 0;
 const WRITE: u64 = 1;
 const OPEN: u64 = 2;
 const CLOSE: u64 = 3;
@@ -23,6 +24,7 @@ const BRK: u64 = 12;
 const PREAD: u64 = 17;
 const EXECVE: u64 = 59;
 const POLL: u64 = 7;
+const LSEEK: u64 = 8;
 const DUP2: u64 = 33;
 const FORK: u64 = 57;
 const WAIT4: u64 = 61;
@@ -103,11 +105,7 @@ pub unsafe fn write_all(file: i32, mut from: *const u8, mut size: usize) {
     while size > 0 {
         match call(WRITE, file as u64, from as u64, size as u64, 0, 0, 0) {
             EINTR => {}
-            EAGAIN => {
-                // struct pollfd: POLLOUT is 4.
-                let wanted = [file as u64 | 4 << 32];
-                call(POLL, wanted.as_ptr() as u64, 1, u64::MAX, 0, 0, 0);
-            }
+            EAGAIN => wait_for(file, POLLOUT),
             written if written > 0 => {
                 from = from.add(written as usize);
                 size -= written as usize;
@@ -115,6 +113,31 @@ pub unsafe fn write_all(file: i32, mut from: *const u8, mut size: usize) {
             _ => return,
         }
     }
+}
+
+/// What the file has next, at most so much; 0 at its end, nothing where it cannot be read.
+pub unsafe fn read(file: i32, to: *mut u8, size: usize) -> Option<usize> {
+    loop {
+        match call(READ, file as u64, to as u64, size as u64, 0, 0, 0) {
+            EINTR => {}
+            EAGAIN => wait_for(file, POLLIN),
+            result => return ok(result).map(|got| got as usize),
+        }
+    }
+}
+
+/// Back to the beginning of a file.
+pub unsafe fn rewind(file: i32) {
+    call(LSEEK, file as u64, 0, 0, 0, 0, 0);
+}
+
+const POLLIN: u64 = 1;
+const POLLOUT: u64 = 4;
+
+unsafe fn wait_for(file: i32, event: u64) {
+    // struct pollfd.
+    let wanted = [file as u64 | event << 32];
+    call(POLL, wanted.as_ptr() as u64, 1, u64::MAX, 0, 0, 0);
 }
 
 /// A file in memory.

@@ -40,7 +40,9 @@ impl Bytes {
     }
 
     pub fn reserve(&mut self, more: usize) {
-        let Some(wanted) = self.len.checked_add(more) else { unsafe { c::fail(c"there is not so much memory") } };
+        let Some(wanted) = self.len.checked_add(more) else {
+            unsafe { c::fail(c"there is not so much memory") }
+        };
         if wanted <= self.capacity {
             return;
         }

@@ -54,7 +54,7 @@ mkdir made
 n=no; n="${n}t as on the hardware"
 # Lines of the code that chooses, about the compiler.
 chosen() { grep -c "^/usr/bin/rustc	$1" /dev/.twins.log/choices 2>/dev/null; }
-q 'rustc itself' 'rustc -vV; rustc --print sysroot; rustc --print target-libdir; rustc --print cfg'
+q 'rustc itself' 'rustc -vV; rustc -V; rustc --version; rustc --version --verbose; rustc --print sysroot; rustc --print target-libdir; rustc --print cfg'
 q 'rustc library' 'rustc --edition=2021 --crate-type=lib -O -Cdebuginfo=2 plain.rs --out-dir made && sha256sum made/libplain.rlib
     [ ! -e /dev/.twins/table ] || [ "$(chosen it)" = 0 ] || echo "$n"'
 q 'rustc macro' 'rustc --edition=2021 --crate-type=proc-macro -O -Cdebuginfo=2 macros.rs --extern proc_macro --out-dir made && sha256sum made/libmacros.so; file -b made/libmacros.so'
@@ -64,5 +64,7 @@ q 'rustc program with a macro that is not named' 'GIVEN=yes rustc --edition=2021
 q 'rustc macro that panics' 'echo "library::broken!(1 + 2); fn main() {}" >panics.rs; rustc --edition=2021 panics.rs -L made --extern library=made/liblibrary.rlib; echo $?'
 q 'rustc macro that is damaged' 'cp -r made damaged; rm -f damaged/program; head -c 20000 made/libmacros.so >damaged/libmacros.so; rustc --edition=2021 program.rs -L damaged --extern library=damaged/liblibrary.rlib -o damaged/program; echo $?'
 q 'rustc mistakes' 'echo "fn main() { let x: u8 = \"a\"; }" >wrong.rs; rustc --edition=2021 wrong.rs; echo $?; rustc; echo $?; rustc nowhere.rs; echo $?'
-q 'rustc input' 'echo "pub fn f() {}" | rustc --edition=2021 --crate-type=lib --crate-name=given -o made/given.rlib - && sha256sum made/given.rlib'
+q 'rustc input' 'echo "pub fn f() {}" | rustc --edition=2021 --crate-type=lib --crate-name=given -o made/given.rlib - && sha256sum made/given.rlib
+    echo "pub fn f() { g() }" | rustc --edition=2021 --crate-type=lib --crate-name=given -; echo "fn main() {}" >in; (rustc --crate-type=lib --crate-name=given --emit=metadata - && cat) <in; rustc - <&-; echo $?
+    [ ! -e /dev/.twins/table ] || [ "$(chosen -$)" = 0 ] || echo "$n"'
 q 'rustc output' 'rustc --edition=2021 --crate-type=lib -O plain.rs --emit=asm -o - 2>/dev/null | sha256sum; rustc --edition=2021 --crate-type=lib -Wmissing-docs plain.rs --emit=metadata -o made/meta --error-format=json 2>&1 >/dev/null | sha256sum'
