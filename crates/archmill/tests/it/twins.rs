@@ -168,6 +168,14 @@ fn rustc_is_that_of_the_target() {
     compare_in("debhelper-compat (= 13), rustc, file", test, include_str!("twins/rust.sh"), &[], &[]);
 }
 
+#[test]
+fn generators_write_what_those_of_the_target_write() {
+    let needs = "debhelper-compat (= 13), protobuf-compiler, swig, re2c, valac, libwayland-bin, libgio-2.0-dev-bin, \
+        libglib2.0-bin, qtbase5-dev-tools, qt6-base-dev-tools, zip, unzip, rsync, desktop-file-utils";
+    let test = "generators_write_what_those_of_the_target_write";
+    compare_in(needs, test, include_str!("twins/generators.sh"), &[], &[]);
+}
+
 /// A package with what [`KNOWN`] tells of awk in it.
 #[test]
 fn verify_names_the_twin_that_makes_a_difference() {

@@ -119,6 +119,7 @@ pub struct FamilyError {
 const BUILTIN: &[(&str, &str)] = &[
     ("shells.toml", include_str!("../../rules/shells.toml")),
     ("core.toml", include_str!("../../rules/core.toml")),
+    ("generators.toml", include_str!("../../rules/generators.toml")),
     ("make.toml", include_str!("../../rules/make.toml")),
     ("cmake.toml", include_str!("../../rules/cmake.toml")),
     ("dpkg.toml", include_str!("../../rules/dpkg.toml")),
