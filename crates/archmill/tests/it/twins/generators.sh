@@ -1,6 +1,6 @@
 n=no; n="${n}t as on the hardware"
 # None of them may have been emulated.
-all_twins() { [ ! -e /dev/.twins/table ] || ! grep -E "/(protoc|swig|re2c|valac|wayland|zip|unzip|rsync|glib-compile|moc|uic|rcc|qdbus)" /dev/.twins.log/choices || echo "$n"; }
+all_twins() { [ ! -e /dev/.twins/table ] || ! grep -E "/(protoc|swig|re2c|valac|wayland|zip|unzip|rsync|glib-compile|moc|uic|rcc|qdbus|python3)" /dev/.twins.log/choices || echo "$n"; }
 cat >thing.h <<'X'
 #include <QObject>
 #define ARRAY 3
@@ -81,3 +81,41 @@ q 'glib-compile-schemas' 'mkdir -p s; printf "<schemalist><schema id=\"org.a\" p
 q 'glib-compile-resources' '{ echo "<gresources><gresource prefix=\"/a\">"; for number in 5 3 9 1; do echo "<file compressed=\"true\">file$number.txt</file>"; done; echo "<file preprocess=\"xml-stripblanks\">form.ui</file></gresource></gresources>"; } >r.xml; glib-compile-resources --target=r.gresource r.xml; glib-compile-resources --generate-source --target=r.c r.xml; sha256sum r.gresource r.c; glib-compile-resources --generate-dependencies r.xml; all_twins'
 q 'zip' 'rm -f a.zip; zip -X -9 a.zip file*.txt; sha256sum a.zip; unzip -v a.zip; mkdir -p u; unzip -o -d u a.zip; rsync -a u/ w/ && diff -r u w && rsync -ani --delete u/ w/; all_twins'
 q 'desktop-file-validate' 'printf "[Desktop Entry]\nType=Application\nName=x\nExec=y %%f\nMimeType=text/plain;\nWrong=1\n" >x.desktop; desktop-file-validate x.desktop; mkdir -p d; desktop-file-install --dir=d --set-key=Icon --set-value=z x.desktop; cat d/x.desktop; update-desktop-database d; cat d/mimeinfo.cache'
+mkdir doc; cat >doc/some.h <<'X'
+typedef struct _Some Some;
+/** SomeKind: @SOME_A: the first @SOME_B: the other. A kind. */
+typedef enum { SOME_A, SOME_B = 1 << 3 } SomeKind;
+#define SOME_SIZE 3
+Some *some_new (int size, const char *name);
+void some_free (Some *some);
+X
+cat >doc/some.c <<'X'
+/**
+ * SECTION:some
+ * @short_description: some things
+ *
+ * Of #Some and some_new(): a list of
+ *
+ * - one `code`
+ * - two |[<!-- language="C" --> int x = some_new (1, NULL); ]|
+ */
+/**
+ * some_new: (constructor)
+ * @size: how large, %SOME_SIZE
+ * @name: (nullable): what
+ *
+ * Makes one.
+ *
+ * Returns: (transfer full): it, or %NULL
+ * Since: 1.0
+ */
+/** some_free: @some: one. Frees it. Deprecated: 2.0: do not. */
+X
+q 'gtkdoc' 'cd doc; echo 1.0 >version.xml; gtkdoc-scan --module=some --source-dir=. --rebuild-types --rebuild-sections; mkdir -p xml html; gtkdoc-mkdb --module=some --output-format=xml --source-dir=.; find . -type f | sort | xargs sha256sum; cat xml/some.xml; cat some-undocumented.txt; echo "<html><a href=\"#x\">x</a><div class=\"informalexample\"><pre>int x;</pre></div></html>" >html/a.html; gtkdoc-fixxref --module=some --module-dir=html --html-dir=/usr/share/gtk-doc/html; cat html/a.html; all_twins'
+q 'asciidoc' 'printf "= Title\nAuthor <a@b.c>\n:revdate: 2020\n\nText with *bold* and _more_, ü.\n\n== Section\n\n[options=\"header\"]\n|====\n|a|b\n|1|2.5\n|====\n\n----\nint x;\n----\n\n. one\n. two\n" >a.txt; SOURCE_DATE_EPOCH=1 asciidoc -a footer-style=none -b docbook -o - a.txt; SOURCE_DATE_EPOCH=1 asciidoc -b xhtml11 -o - a.txt | grep -v "Last updated" | sha256sum; echo "include::nowhere[]" | asciidoc -o - -; all_twins'
+mkdir -p own/debian/python3-own/usr/lib/python3/dist-packages/own; touch own/debian/python3-own/usr/lib/python3/dist-packages/own/__init__.py
+printf 'int PyInit_x(void) { return 0; }\n' >x.c; gcc -shared -fPIC -o own/debian/python3-own/usr/lib/python3/dist-packages/own/x.so x.c
+printf '#!/usr/bin/env python3\n' >own/debian/python3-own/usr/lib/python3/dist-packages/own/run.py
+printf 'Source: own\nBuild-Depends: python3-all, dh-python\n\nPackage: python3-own\nArchitecture: any\nDepends: ${python3:Depends}\nDescription: own\n own\n' >own/debian/control
+printf 'own (1) unstable; urgency=low\n\n  * x\n\n -- A <a@b.c>  Mon, 01 Jan 2024 00:00:00 +0000\n' >own/debian/changelog
+q 'dh_python3' 'cd own; eval "$(dpkg-architecture -s)"; dh_python3; echo $?; find debian -type f | sort; cat debian/*.substvars debian/*.debhelper; head -1 debian/python3-own/usr/lib/python3/dist-packages/own/run.py'
