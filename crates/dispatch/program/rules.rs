@@ -139,6 +139,31 @@ unsafe fn is_word_of(argument: *const u8, mut words: *const u8) -> bool {
     }
 }
 
+unsafe fn argument_starts_with_word_of(stack: &Stack, words: *const u8) -> bool {
+    let mut argument = stack.arguments().add(1);
+    while !(*argument).is_null() {
+        let mut word = words;
+        loop {
+            let mut at = 0;
+            while *word.add(at) != 0 && *word.add(at) != b' ' && *(*argument).add(at) == *word.add(at) {
+                at += 1;
+            }
+            if at > 0 && (*word.add(at) == b' ' || *word.add(at) == 0) {
+                return true;
+            }
+            while *word != 0 && *word != b' ' {
+                word = word.add(1);
+            }
+            if *word == 0 {
+                break;
+            }
+            word = word.add(1);
+        }
+        argument = argument.add(1);
+    }
+    false
+}
+
 /// Where the text has two words, the first is the whole argument, and the second the beginning of the next.
 unsafe fn first_starts(arguments: *mut *const u8, text: *const u8) -> bool {
     let mut at = 0;
@@ -223,7 +248,7 @@ pub unsafe fn arguments(stack: &mut Stack, table: &Table, entry: *const u8) {
         let kind = rule.cast::<u32>().read_unaligned();
         if kind == format::ADD_ARGUMENT
             && let (Some(added), Some(unless)) = (table.string(rule, 4), table.string(rule, 8))
-            && !argument_meets(stack, format::ARGUMENT_STARTS, unless)
+            && !argument_starts_with_word_of(stack, unless)
         {
             stack.append(added);
         }

@@ -68,7 +68,7 @@ pub(crate) const FOLDERS_HAVE: u32 = 10;
 /// Rule: only where the value of this variable is the second string.
 pub(crate) const VARIABLE_IS_NOT: u32 = 11;
 
-/// Not a rule: the first string is added to the arguments where none begins like the second.
+/// Not a rule: the first string is added to the arguments where none begins like a word of the second.
 pub(crate) const ADD_ARGUMENT: u32 = 12;
 
 /// One step of the hash of a path: FNV-1a with 64 bits, from [`HASH_START`] over its bytes without the zero.

@@ -31,7 +31,7 @@ pub enum Rule {
     FoldersHave(String, String),
     /// The twin gets the second string for an argument that is the first.
     ReplaceArgument(String, String),
-    /// The twin gets the first string as one more argument, unless there is one that begins like the second.
+    /// The twin gets the first string as one more argument, unless there is one that begins like a word of the second.
     AddArgument(String, String),
 }
 

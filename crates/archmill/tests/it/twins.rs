@@ -169,6 +169,18 @@ fn rustc_is_that_of_the_target() {
 }
 
 #[test]
+fn clang_is_that_of_the_target() {
+    let test = "clang_is_that_of_the_target";
+    compare_in(
+        "debhelper-compat (= 13), clang-19, lld-19, llvm-19, clang, lld",
+        test,
+        include_str!("twins/clang.sh"),
+        &[],
+        &[],
+    );
+}
+
+#[test]
 fn generators_write_what_those_of_the_target_write() {
     let needs = "debhelper-compat (= 13), protobuf-compiler, swig, re2c, valac, libwayland-bin, libgio-2.0-dev-bin, \
         libglib2.0-bin, qtbase5-dev-tools, qt6-base-dev-tools, zip, unzip, rsync, desktop-file-utils, \

@@ -59,6 +59,8 @@ pub struct Given {
     pub moved: Vec<(String, String)>,
     /// Links that the twin needs in the root.
     pub links: BTreeMap<String, String>,
+    /// Packages that would find these links: with one of them in the root there is no twin.
+    pub links_found_by: Vec<String>,
     /// Variables for the twin alone.
     pub environment: BTreeMap<String, String>,
     /// When the emulated program runs.
@@ -70,7 +72,7 @@ pub struct Given {
     /// Arguments that are replaced; an asterisk stands for the name of a folder that the root's packages or the twins have
     /// there. Where there is no file to replace one with, the emulated program runs.
     pub arguments: BTreeMap<String, String>,
-    /// Arguments that the twin gets besides, unless one begins like the second of each pair.
+    /// Arguments that the twin gets besides, unless one begins like a word of the second of each pair.
     pub append: Vec<(String, String)>,
     /// The twin is only tried: where it fails, the emulated program runs.
     pub tried: bool,
@@ -120,6 +122,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("shells.toml", include_str!("../../rules/shells.toml")),
     ("core.toml", include_str!("../../rules/core.toml")),
     ("generators.toml", include_str!("../../rules/generators.toml")),
+    ("llvm.toml", include_str!("../../rules/llvm.toml")),
     ("make.toml", include_str!("../../rules/make.toml")),
     ("cmake.toml", include_str!("../../rules/cmake.toml")),
     ("dpkg.toml", include_str!("../../rules/dpkg.toml")),

@@ -103,7 +103,7 @@ pub enum Condition {
     Only(String),
     /// The first string becomes the second.
     Replace(String, String),
-    /// The first string is added, unless an argument begins like the second.
+    /// The first string is added, unless an argument begins like a word of the second.
     Append(String, String),
 }
 
@@ -304,6 +304,12 @@ impl Planner<'_> {
             return Err(
                 format!("{} has another byte order than {}", self.arch.debian, self.host.debian).into()
             );
+        }
+        let finds = |other: &&Installed| {
+            given.links_found_by.iter().any(|pattern| words.matching(pattern, &other.name).is_some())
+        };
+        if let Some(other) = self.installed.iter().find(finds) {
+            return Err(format!("it needs links in the root, which {} would find", other.name).into());
         }
         let name = given.twin.as_ref().map_or_else(|| package.name.clone(), |name| words.fill(name));
         let offer = if given.cross { self.cross(package, &name)? } else { self.same(package, &name)? };

@@ -97,6 +97,19 @@ fn an_older_version_that_is_still_offered_is_found() {
 }
 
 #[test]
+fn links_that_another_package_would_find_are_not_made() {
+    let rule = "[[twin]]\npackage = \"make\"\nprograms = [\"usr/bin/make\"]\nlinks = { \"usr/x\" = \"y\" }\nlinks_found_by = [\"clang-#\"]\n";
+    let make = || installed("make", "4.4-2", "make-dfsg", "4.4-2", "");
+    let offers = || vec![offer("make", "4.4-2", "make-dfsg", "4.4-2", "")];
+    let alone = planned("arm64", &[make()], offers(), &[rule]);
+    assert_eq!((twins(&alone), alone.links.len()), (vec!["make"], 1));
+    let clang = installed("clang-19", "1:19.1.7-3", "llvm-toolchain-19", "1:19.1.7-3", "");
+    let both = planned("arm64", &[make(), clang], offers(), &[rule]);
+    assert_eq!(reason(&both), "it needs links in the root, which clang-19 would find");
+    assert!(both.twins.is_empty() && both.links.is_empty());
+}
+
+#[test]
 fn what_is_for_all_architectures_needs_no_twin() {
     let mut root = [installed("make", "4.4-2", "make-dfsg", "4.4-2", "")];
     root[0].of_target = false;
