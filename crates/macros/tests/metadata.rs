@@ -38,7 +38,8 @@ fn library(section: &[u8]) -> Vec<u8> {
 
 /// A description whose root names a machine.
 fn plain(version: u8, position: &[u8], before: &[u8], machine: &str) -> Vec<u8> {
-    let name = [&[u8::try_from(machine.len()).unwrap()], machine.as_bytes(), b"\xc1"].concat();
+    let name =
+        [&[u8::try_from(machine.len()).expect("names are short")], machine.as_bytes(), b"\xc1"].concat();
     [&b"rust\0\0\0"[..], &[version], position, b"\x06rustc!\xc1", before, &name, b"hash and all else"]
         .concat()
 }
