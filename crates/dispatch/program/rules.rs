@@ -139,29 +139,24 @@ unsafe fn is_word_of(argument: *const u8, mut words: *const u8) -> bool {
     }
 }
 
-unsafe fn argument_starts_with_word_of(stack: &Stack, words: *const u8) -> bool {
-    let mut argument = stack.arguments().add(1);
-    while !(*argument).is_null() {
-        let mut word = words;
-        loop {
-            let mut at = 0;
-            while *word.add(at) != 0 && *word.add(at) != b' ' && *(*argument).add(at) == *word.add(at) {
-                at += 1;
-            }
-            if at > 0 && (*word.add(at) == b' ' || *word.add(at) == 0) {
-                return true;
-            }
-            while *word != 0 && *word != b' ' {
-                word = word.add(1);
-            }
-            if *word == 0 {
-                break;
-            }
+/// Whether an argument begins like one of the words.
+unsafe fn begins_like_word_of(argument: *const u8, mut word: *const u8) -> bool {
+    loop {
+        let mut at = 0;
+        while *word.add(at) != 0 && *word.add(at) != b' ' && *argument.add(at) == *word.add(at) {
+            at += 1;
+        }
+        if at > 0 && (*word.add(at) == b' ' || *word.add(at) == 0) {
+            return true;
+        }
+        while *word != 0 && *word != b' ' {
             word = word.add(1);
         }
-        argument = argument.add(1);
+        if *word == 0 {
+            return false;
+        }
+        word = word.add(1);
     }
-    false
 }
 
 /// Where the text has two words, the first is the whole argument, and the second the beginning of the next.
@@ -189,6 +184,7 @@ unsafe fn argument_meets(stack: &Stack, kind: u32, text: *const u8) -> bool {
             format::ARGUMENT_ENDS => sys::ends(*argument, text),
             format::ARGUMENT_HAS => sys::has(*argument, text),
             format::ARGUMENT_STARTS_WITHOUT => is_word_of(*argument, text),
+            format::ADD_ARGUMENT => begins_like_word_of(*argument, text),
             _ => false,
         };
         if meets {
@@ -248,7 +244,7 @@ pub unsafe fn arguments(stack: &mut Stack, table: &Table, entry: *const u8) {
         let kind = rule.cast::<u32>().read_unaligned();
         if kind == format::ADD_ARGUMENT
             && let (Some(added), Some(unless)) = (table.string(rule, 4), table.string(rule, 8))
-            && !argument_starts_with_word_of(stack, unless)
+            && !argument_meets(stack, kind, unless)
         {
             stack.append(added);
         }

@@ -22,7 +22,7 @@ pub fn described(file: &[u8]) -> Option<Bytes> {
     let mut made = Bytes::new();
     made.push(section.get(..HEADER.len() + 1)?);
     if rest.starts_with(SNAPPY) {
-        // Up to Rust 1.7x: compressed.
+        // Older versions (1.63 among them) compress it.
         let plain = inflated(rest)?;
         let at = plain.slice().get(8..12)?;
         let root = u32::from_be_bytes(at.try_into().ok()?) as usize;

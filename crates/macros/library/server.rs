@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicI32, Ordering};
 use crate::bytes::Bytes;
 use crate::c;
 
-/// Compiled once in each root.
+/// Compiled once in each build. The folders are those of `archmill-dispatch`; a test of `archmill-build` holds them together.
 const PROGRAM: &CStr = c"/dev/.twins.log/macros";
 const SOURCE: &CStr = c"/dev/.twins/macros.rs";
 

@@ -159,23 +159,25 @@ extern "C" fn ask(wire: *mut c_void, question: Buffer) -> Buffer {
     buffer(wire.string())
 }
 
-/// Whether there is code at an address: whoever's bridge is another has something else there.
-fn is_code(address: usize, maps: &str) -> bool {
-    maps.lines().any(|line| {
+/// What is allowed with memory that lies in one mapping, by /proc/self/maps.
+fn allowed(address: usize, size: usize, maps: &str) -> Option<&str> {
+    let number = |text: &str| usize::from_str_radix(text, 16).ok();
+    let end = address.checked_add(size)?;
+    maps.lines().find_map(|line| {
         let mut words = line.split(' ');
-        let range = words.next().unwrap_or_default().split_once('-');
-        let number = |text: &str| usize::from_str_radix(text, 16).unwrap_or(0);
-        range.map_or(false, |(start, end)| number(start) <= address && address < number(end))
-            && words.next().unwrap_or_default().contains('x')
+        let (first, last) = words.next()?.split_once('-')?;
+        let inside = number(first)? <= address && end <= number(last)?;
+        if inside { words.next() } else { None }
     })
 }
 
+/// Whether there is code at an address: whoever's bridge is another has something else there.
+fn is_code(address: usize, maps: &str) -> bool {
+    allowed(address, 1, maps).map_or(false, |how| how.contains('x'))
+}
+
 fn is_data(address: usize, size: usize, maps: &str) -> bool {
-    maps.lines().any(|line| {
-        let range = line.split(' ').next().unwrap_or_default().split_once('-');
-        let number = |text: &str| usize::from_str_radix(text, 16).unwrap_or(0);
-        range.map_or(false, |(start, end)| number(start) <= address && address + size <= number(end))
-    })
+    allowed(address, size, maps).is_some()
 }
 
 /// The text, if it is a name.

@@ -15,7 +15,7 @@
 /// The library that the twin of rustc is started with; `library/`, compiled apart by `build.rs`. No bytes where archmill itself is not
 /// for x86-64.
 pub const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/library.so"));
-/// The program of the target, in Rust: compiled by the twin itself, once for each root, when a macro is met.
+/// The program of the target, in Rust: compiled by the twin itself, once in each build, when a macro is met.
 pub const SERVER: &str = include_str!("../server/main.rs");
 /// What the library is called below the twins' prefix.
 pub const LIBRARY_NAME: &str = "macros.so";

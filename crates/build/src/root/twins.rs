@@ -503,6 +503,16 @@ mod tests {
     }
 
     #[test]
+    fn the_library_for_macros_looks_where_the_folders_are_mounted() {
+        use archmill_dispatch::{CHOICES, NOTES};
+        use archmill_macros::{LIBRARY, SERVER_NAME};
+        for path in [format!("{PREFIX}/{SERVER_NAME}"), format!("{NOTES}/macros"), CHOICES.to_owned()] {
+            let wanted = format!("{path}\0");
+            assert!(memchr::memmem::find(LIBRARY, wanted.as_bytes()).is_some(), "{path}");
+        }
+    }
+
+    #[test]
     fn a_program_may_stand_for_one_elsewhere() {
         let moves = [("usr/lib/gcc-cross/".to_owned(), "usr/lib/gcc/".to_owned())];
         assert_eq!(moved(Path::new("usr/lib/gcc-cross/t/12/cc1"), &moves).unwrap(), "usr/lib/gcc/t/12/cc1");
