@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use archmill_build::classify::{Class, ExitCode, Phase};
-use archmill_build::job::{self, Draft, Hooks, JobError, Mode, Plan, Progress, Request, Session};
+use archmill_build::job::{self, Draft, Hooks, JobError, Mode, Plan, Progress, Request, Root, Session};
 use archmill_build::log::{Environment, Header, InstalledPackage, Kernel, LogWriter, Section, Sink};
 use archmill_build::record::{BinNmu, BuildRecord, Outcome};
 use archmill_build::report::{Event, Reporter as _};
@@ -210,7 +210,7 @@ fn attempt(
     progress.section(Section::InstallDependencies)?;
     let root = progress.make_root(session, request, plan)?;
     progress.section(Section::BuildEnvironment)?;
-    let environment = environment(request, plan);
+    let environment = environment(request, plan, &root);
     progress.log(|log| log.environment(&environment))?;
     job::build(session, request, plan, &root, hooks, progress)
 }
@@ -286,7 +286,7 @@ pub(super) fn header(
     }
 }
 
-fn environment(request: &Request, plan: &Plan) -> Environment {
+fn environment(request: &Request, plan: &Plan, root: &Root) -> Environment {
     let uname = rustix::system::uname();
     let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
     let mut facts = vec![("Execution mode".to_owned(), plan.mode.as_str().to_owned())];
@@ -296,10 +296,11 @@ fn environment(request: &Request, plan: &Plan) -> Environment {
             "Emulator".to_owned(),
             format!("{} {} from {}", emulator.package, emulator.version, emulator.suite),
         ));
-        facts.extend(plan.acceleration.as_ref().map(|plan| {
-            let names: Vec<&str> = plan.twins.iter().map(|twin| twin.package.as_str()).collect();
-            ("Twins".to_owned(), names.join(" "))
-        }));
+        if let (Some(plan), Some(laid)) = (&plan.acceleration, &root.twins) {
+            let names = plan.twins.iter().map(|twin| twin.package.as_str());
+            let names: Vec<&str> = names.filter(|name| !laid.left_out.contains_key(*name)).collect();
+            facts.push(("Twins".to_owned(), names.join(" ")));
+        }
         facts.push((
             "Emulated CPU".to_owned(),
             emulator.cpu_model.clone().unwrap_or_else(|| "default".to_owned()),

@@ -162,6 +162,41 @@ fn a_tool_that_is_another_file_is_no_twin() {
     compare("a_tool_that_is_another_file_is_no_twin", include_str!("twins/files.sh"), &[], &["--root"]);
 }
 
+/// A string of rules that is not in the program may be there in another form, and tell of this machine.
+#[test]
+fn a_twin_without_the_string_that_rules_name_is_left_out() {
+    if !network("a_twin_without_the_string_that_rules_name_is_left_out") {
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let rules = tmp.path().join("rules.toml");
+    let text = "family = \"own\"\nabout = \"a string that there is not\"\n[[twin]]\npackage = \"sed\"\n\
+        programs = [\"usr/bin/sed\"]\nstrings = [[\"usr/bin/sed\", \"x86_64-odd-linux\", \"{triplet}\"]]\n";
+    std::fs::write(&rules, text).unwrap();
+    let source = Tree::new("plain", "sed -n 's/.*/a/p' /etc/hostname").write(tmp.path());
+    let rules = rules.display().to_string();
+    let out = tmp.path().join("out").display().to_string();
+    let build = ["build", &source, "--arch", "arm64", "--twin-rules", &rules, "--out", &out];
+    let (output, _) = archmill_in_step(&build, "trixie", &[], tmp.path());
+    let told = said(&output);
+    assert!(output.status.success(), "{told}");
+    let why = "usr/bin/sed of the twin has no \"x86_64-odd-linux\" in it";
+    assert!(told.contains(&format!("sed is emulated: {why}")), "{told}");
+    let record = std::fs::read_to_string(tmp.path().join("out/build-record.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let plan = &record["inputs"]["acceleration"];
+    let names = |list: &str| -> Vec<String> {
+        let of = plan[list].as_array().unwrap().iter();
+        of.map(|one| one["package"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(!names("twins").contains(&"sed".to_owned()), "{plan}");
+    assert!(names("twins").contains(&"tar".to_owned()), "{plan}");
+    assert!(names("refused").contains(&"sed".to_owned()), "{plan}");
+    let used = record["resources"]["executables"].as_array().unwrap();
+    let sed = used.iter().find(|one| one["path"] == "/usr/bin/sed").unwrap();
+    assert_eq!(sed["native"], false, "{sed}");
+}
+
 #[test]
 fn rustc_is_that_of_the_target() {
     let test = "rustc_is_that_of_the_target";

@@ -1,5 +1,6 @@
 //! Twins for a build root: the plan, and the folder that is mounted into the root.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ use super::host_packages::{HostPackages, installed};
 use super::session::Session;
 use crate::classify::Phase;
 use crate::report::Event;
-use crate::root::twins::{FORMAT, LINKS, LayArgs};
+use crate::root::twins::{FORMAT, LINKS, LayArgs, left_out};
 
 /// What there is for a machine in the suites of a build.
 struct OfHost {
@@ -130,8 +131,31 @@ fn write_program(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// The folder of twins for a root: from the cache, or made.
+/// Twins for a root.
+#[derive(Debug, Clone)]
+pub struct Laid {
+    /// The folder of programs, libraries and the table.
+    pub folder: PathBuf,
+    /// Packages of the plan that have no twin after all, and why: seen in their files.
+    pub left_out: BTreeMap<String, String>,
+}
+
+/// The folder of twins for a root, from the cache or made, and what was found out in making it.
 pub(super) fn lay(
+    session: &Session<'_>,
+    arch: &Architecture,
+    plan: &AccelerationPlan,
+    root: &[(String, PathBuf)],
+) -> Result<Laid, JobError> {
+    let folder = folder(session, arch, plan, root)?;
+    let left_out = left_out(&folder).during(Phase::Root)?;
+    for (package, reason) in &left_out {
+        session.report.event(Event::Warning(&format!("{package} is emulated: {reason}")));
+    }
+    Ok(Laid { folder, left_out })
+}
+
+fn folder(
     session: &Session<'_>,
     arch: &Architecture,
     plan: &AccelerationPlan,

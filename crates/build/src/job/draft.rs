@@ -1,5 +1,6 @@
 //! What is known of a job while it goes on, so that a failure of any phase can be told with all of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use archmill_sandbox::{Exit, cpu_used};
@@ -18,6 +19,8 @@ pub struct Draft {
     pub source: Option<Source>,
     /// The repositories, as far as they were opened.
     pub repositories: Vec<Repository>,
+    /// Packages of the acceleration plan that had no twin after all, and why.
+    pub left_out: BTreeMap<String, String>,
 }
 
 /// Times of phases. Each comes once in a build; one that comes again is added to its entry, and in a record it would look

@@ -190,6 +190,9 @@ impl<'a> Progress<'a> {
         let mut phases = std::mem::take(&mut self.draft.phases);
         let root = make_root(session, request, plan, &mut phases, &mut |bytes| self.output(bytes));
         self.draft.phases = phases;
+        if let Ok(Root { twins: Some(twins), .. }) = &root {
+            self.draft.left_out.clone_from(&twins.left_out);
+        }
         root
     }
 
@@ -303,7 +306,9 @@ fn inputs(plan: Option<&Plan>, draft: &Draft, accounting: &str) -> Inputs {
         repositories: draft.repositories.clone(),
         packages: packages.unwrap_or_default(),
         emulator: plan.and_then(|plan| plan.emulator.as_ref()).map(|chosen| chosen.emulator.clone()),
-        acceleration: plan.and_then(|plan| plan.acceleration.clone()),
+        acceleration: plan
+            .and_then(|plan| plan.acceleration.as_ref())
+            .map(|plan| plan.without(&draft.left_out)),
         host: host(accounting),
     }
 }

@@ -26,7 +26,7 @@ mod universe;
 mod unpack;
 mod unpacked;
 
-pub use accelerate::twin_rules;
+pub use accelerate::{Laid, twin_rules};
 pub use draft::{Draft, Phases};
 pub use emulator::Chosen;
 pub use error::JobError;

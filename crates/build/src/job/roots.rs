@@ -6,6 +6,7 @@ use archmill_archive::{Expected, PoolFile, fetch_all};
 use archmill_sandbox::{Limits, RootFs, Sandbox, SandboxSpec, Uname, Upper, cleanup::WorkFolder};
 use archmill_solve::Selected;
 
+use super::accelerate::Laid;
 use super::draft::Phases;
 use super::error::{During as _, JobError};
 use super::plan::Plan;
@@ -23,8 +24,8 @@ pub struct Root {
     pub stack: Vec<PathBuf>,
     /// Which parts were there already.
     pub reused: Vec<String>,
-    /// The folder of twins, if accelerated.
-    pub twins: Option<PathBuf>,
+    /// The twins, if accelerated.
+    pub twins: Option<Laid>,
 }
 
 /// Unpacks packages into folders of the cache that are not there yet.
@@ -93,7 +94,7 @@ struct Maker<'a> {
     session: &'a Session<'a>,
     request: &'a Request,
     plan: &'a Plan,
-    twins: Option<PathBuf>,
+    twins: Option<Laid>,
 }
 
 impl Maker<'_> {
@@ -444,7 +445,12 @@ impl Step<'_> {
                 mountpoint,
                 upper: Upper::Folder { upper: upper.clone(), work, volatile: true },
             },
-            mounts: self.maker.twins.iter().flat_map(|twins| super::accelerate::mounts(twins)).collect(),
+            mounts: self
+                .maker
+                .twins
+                .iter()
+                .flat_map(|twins| super::accelerate::mounts(&twins.folder))
+                .collect(),
             hostname: "archmill".to_owned(),
             binfmt: plan
                 .emulator

@@ -85,7 +85,7 @@ pub fn open_sandbox(
         upper,
         emulator: plan.emulator.as_ref(),
         personality_32: plan.personality_32,
-        twins: root.twins.as_deref(),
+        twins: root.twins.as_ref().map(|twins| twins.folder.as_path()),
         cpuinfo: cpuinfo(session, request, plan, root)?,
     };
     let sandbox = open(session, opening, work)?;

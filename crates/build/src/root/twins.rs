@@ -24,7 +24,7 @@ mod machine;
 mod rules;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 13;
+pub const FORMAT: u32 = 14;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,6 +47,16 @@ pub struct LayArgs {
 
 /// A layer for the root, below the folder of twins.
 pub const LINKS: &str = "links";
+
+/// The twins that were found not to be used after all, below the folder of twins: packages and reasons, as JSON.
+const LEFT_OUT: &str = "left-out.json";
+
+/// The packages of a plan whose twins are not used, for what is in their files, and why.
+pub fn left_out(folder: &Path) -> Result<BTreeMap<String, String>, String> {
+    let path = folder.join(LEFT_OUT);
+    let json = std::fs::read(&path).map_err(at("read", &path))?;
+    serde_json::from_slice(&json).map_err(|error| format!("{}: {error}", path.display()))
+}
 
 /// The name by which a program looks for itself leads to one that leads to the program that it stands for.
 const ITSELF: &[u8] = b"/proc/self/exe\0";
@@ -104,10 +114,14 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
     }
     layer.heed_missing_files();
     layer.heed_library_path();
+    let left_out = layer.left_out();
+    let path = args.folder.join(LEFT_OUT);
+    let json = serde_json::to_vec(&left_out).map_err(|error| error.to_string())?;
+    std::fs::write(&path, json).map_err(at("write", &path))?;
     let entries = std::mem::take(&mut layer.entries).into_iter();
     let table = Table {
         entries: entries
-            .filter(|(package, _)| layer.says_the_right(package))
+            .filter(|(package, _)| !left_out.contains_key(package))
             .map(|(_, entry)| entry)
             .collect(),
         loader: format!("{PREFIX}/{}/{}", MACHINES[0].libraries, MACHINES[0].loader),
@@ -411,11 +425,18 @@ impl Layer<'_> {
         self.entries = entries;
     }
 
-    /// Whether all strings of the twin are those of the target: one that would tell of this machine is not used.
-    fn says_the_right(&self, package: &str) -> bool {
-        let twins = self.args.twins.iter().filter(|(twin, _)| twin.package == package);
-        let mut strings = twins.flat_map(|(twin, _)| &twin.strings);
-        strings.all(|(file, from, _)| self.met.contains(&(file.clone(), from.clone())))
+    /// Twins that lack a string which is to become the target's: such a one may tell of this machine.
+    fn left_out(&self) -> BTreeMap<String, String> {
+        let strings = self.args.twins.iter().flat_map(|(twin, _)| {
+            twin.strings.iter().map(|(file, from, to)| (&twin.package, file, from, to))
+        });
+        strings
+            .filter(|(_, file, from, _)| !self.met.contains(&((*file).clone(), (*from).clone())))
+            .map(|(package, file, from, to)| {
+                let reason = format!("{file} of the twin has no {from:?} in it, which had to become {to:?}");
+                (package.clone(), reason)
+            })
+            .collect()
     }
 
     fn itself(&mut self, bytes: &mut [u8], own: &str) -> Result<bool, String> {

@@ -23,6 +23,25 @@ pub struct AccelerationPlan {
     pub links: BTreeMap<String, String>,
 }
 
+impl AccelerationPlan {
+    /// Without the twins of packages that were found not to be usable, each with the reason.
+    #[must_use]
+    pub fn without(&self, left_out: &BTreeMap<String, String>) -> Self {
+        let mut plan = self.clone();
+        let (left, used) = std::mem::take(&mut plan.twins)
+            .into_iter()
+            .partition(|twin| left_out.contains_key(&twin.package));
+        plan.twins = used;
+        plan.refused.extend(left.into_iter().map(|twin: Twin| Refusal {
+            reason: left_out.get(&twin.package).cloned().unwrap_or_default(),
+            package: twin.package,
+            family: twin.family,
+            toolchain: None,
+        }));
+        plan
+    }
+}
+
 /// A package and its twin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Twin {
