@@ -67,7 +67,11 @@ fn once(
     map.create_folder(&mountpoint)?;
     let usr = MountSource::Bind { from: "/usr".into(), writable: false };
     let spec = SandboxSpec {
-        root: RootFs { lower: vec![base.join("root")], mountpoint, upper: Upper::Memory(64 << 20) },
+        root: RootFs {
+            lower: vec![base.join("root")],
+            mountpoint,
+            upper: Upper::Memory { size: 64 << 20, own: Vec::new() },
+        },
         mounts: vec![Mount { target: "usr".into(), source: usr }],
         hostname: "archmill".to_owned(),
         binfmt: Vec::new(),

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
@@ -84,12 +85,13 @@ fn detached(path: &Path) -> Result<OwnedFd, MountError> {
 fn mount_overlay(root: &RootFs, written: &mut Written) -> Result<(), MountError> {
     let here = &root.mountpoint;
     let failed = |error: rustix::io::Errno| at("mount an overlay at", here)(error);
+    let mut folders = Vec::new();
     let (upper, work, volatile) = match &root.upper {
         Upper::Folder { upper, work, volatile } => {
             written.folders.push(detached(upper)?);
             (upper.clone(), work.clone(), *volatile)
         }
-        Upper::Memory(size) => {
+        Upper::Memory { size, own } => {
             // The tmpfs is hidden by the overlay that is mounted over it, and lives as long.
             mount(
                 "tmpfs",
@@ -104,6 +106,11 @@ fn mount_overlay(root: &RootFs, written: &mut Written) -> Result<(), MountError>
             fs::create_dir(&upper)
                 .and_then(|()| fs::create_dir(&work))
                 .map_err(at("make folders in", here))?;
+            for (number, path) in own.iter().enumerate() {
+                let folder = here.join(format!("own{number}"));
+                fs::create_dir(&folder).map_err(at("make", &folder))?;
+                folders.push((path, detached(&folder)?));
+            }
             (upper, work, false)
         }
     };
@@ -120,7 +127,17 @@ fn mount_overlay(root: &RootFs, written: &mut Written) -> Result<(), MountError>
     }
     fsconfig_create(context).map_err(failed)?;
     let mounted = fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).map_err(failed)?;
-    move_mount(mounted.as_fd(), "", CWD, here, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(failed)
+    move_mount(mounted.as_fd(), "", CWD, here, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(failed)?;
+    for (path, own) in folders {
+        let covered = folder(here, path)?;
+        let meta = fs::metadata(&covered).map_err(at("look at", &covered))?;
+        move_mount(own.as_fd(), "", CWD, &covered, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .map_err(at("mount memory at", &covered))?;
+        std::os::unix::fs::chown(&covered, Some(meta.uid()), Some(meta.gid()))
+            .and_then(|()| fs::set_permissions(&covered, meta.permissions()))
+            .map_err(at("set the owner of", &covered))?;
+    }
+    Ok(())
 }
 
 fn kernel_file_systems(root: &Path) -> Result<(), MountError> {

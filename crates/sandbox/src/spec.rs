@@ -28,16 +28,22 @@ pub enum Upper {
         /// Leave out all syncing: a crash of the machine makes the folder useless.
         volatile: bool,
     },
-    /// Memory, gone with the sandbox; at most so many bytes. Where there is a limit on disk space, see
-    /// [`Upper::memory_above`].
-    Memory(u64),
+    /// Memory, gone with the sandbox.
+    Memory {
+        /// At most so many bytes. Where there is a limit on disk space, see [`Upper::memory_above`].
+        size: u64,
+        /// Folders below the root that are this memory itself, empty at first, and no part of the overlay: there a new file
+        /// has another device number than its folder, and what looks for file systems (`tar --one-file-system`, `find -xdev`)
+        /// leaves it out.
+        own: Vec<PathBuf>,
+    },
 }
 
 impl Upper {
     /// Memory, for builds with this limit on disk space in bytes: there is somewhat more, so that who writes too much
     /// is ended by the limit before it fails for want of space.
-    pub fn memory_above(limit: u64) -> Self {
-        Self::Memory(limit.saturating_add((limit / 8).max(64 << 20)))
+    pub fn memory_above(limit: u64, own: Vec<PathBuf>) -> Self {
+        Self::Memory { size: limit.saturating_add((limit / 8).max(64 << 20)), own }
     }
 }
 

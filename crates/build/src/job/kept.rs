@@ -141,7 +141,7 @@ impl Kept {
         let written = folder.join("written");
         let upper = if self.in_memory {
             // What was kept is copied back: the kept state itself stays as it was.
-            Upper::Memory(run::half_of_memory())
+            run::in_memory(None)
         } else {
             Upper::Folder {
                 upper: written.clone(),

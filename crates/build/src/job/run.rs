@@ -74,7 +74,7 @@ pub fn open_sandbox(
 ) -> Result<Sandbox, JobError> {
     // What a 32-bit program under emulation writes goes to memory: see ARCHITECTURE.md.
     let upper = if request.arch.bits == 32 && plan.emulator.is_some() {
-        request.limits.disk.map_or_else(|| Upper::Memory(half_of_memory()), Upper::memory_above)
+        in_memory(request.limits.disk)
     } else {
         let upper = part(session, work, UPPER)?;
         Upper::Folder { upper, work: part(session, work, "overlay")?, volatile: true }
@@ -119,7 +119,7 @@ fn cpuinfo(
     let opening = Opening {
         arch: request.arch,
         stack: root.stack.clone(),
-        upper: Upper::Memory(16 << 20),
+        upper: Upper::Memory { size: 16 << 20, own: Vec::new() },
         emulator: Some(emulator),
         personality_32: false,
         twins: None,
@@ -159,7 +159,7 @@ pub(super) fn open(
     work: &WorkFolder,
 ) -> Result<Sandbox, JobError> {
     match opening.upper {
-        Upper::Memory(_) => open_with(session, opening, work, &part(session, work, "keep")?),
+        Upper::Memory { .. } => open_with(session, opening, work, &part(session, work, "keep")?),
         Upper::Folder { .. } => start(session, opening, work, Vec::new()),
     }
 }
@@ -207,7 +207,16 @@ fn start(
     Ok(sandbox)
 }
 
-pub(super) fn half_of_memory() -> u64 {
+/// A root that is written to in memory, with this limit on disk space.
+pub(super) fn in_memory(limit: Option<u64>) -> Upper {
+    let own: Vec<PathBuf> = ["build", "tmp"].map(PathBuf::from).into();
+    match limit {
+        Some(limit) => Upper::memory_above(limit, own),
+        None => Upper::Memory { size: half_of_memory(), own },
+    }
+}
+
+fn half_of_memory() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kib = total.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());

@@ -1,8 +1,9 @@
 //! File operations of the caller's, in a root where a build may have left anything.
 
 use std::io::Read as _;
+use std::path::PathBuf;
 
-use archmill_sandbox::{Sandbox, SandboxError};
+use archmill_sandbox::{Sandbox, SandboxError, Upper};
 
 use crate::world::{World, output, root_script, script};
 
@@ -42,6 +43,20 @@ fn files_are_read_and_written_with_mode_and_owner() {
     sandbox.remove("/tmp/real").unwrap();
     sandbox.remove("/tmp/not/there/at/all").unwrap();
     assert!(!sandbox.list("/tmp").unwrap().contains(&"real".to_owned()));
+}
+
+fn folders_in_memory_are_one_file_system_with_their_files() {
+    let mut world = World::new();
+    world.spec.root.upper = Upper::memory_above(32 << 20, ["tmp", "srv/new"].map(PathBuf::from).into());
+    let mut sandbox = world.start();
+    sandbox.write("/srv/new/file", b"text", 0o644, (0, 0)).unwrap();
+    // By the file, its folder, and a folder in that.
+    let text = "echo a >/tmp/file; mkdir /tmp/sub; stat -c %d /tmp /tmp/file /tmp/sub | sort -u | wc -l; \
+        stat -c '%a %u %g' /tmp /srv/new; find /srv/new -xdev; cp /tmp/file /run/; stat -c %d / /tmp | sort -u | wc -l";
+    assert_eq!(
+        output(&mut sandbox, &root_script(text)),
+        "1\n1777 0 0\n755 0 0\n/srv/new\n/srv/new/file\n2\n"
+    );
 }
 
 fn what_is_not_there_is_told_apart() {
@@ -113,6 +128,7 @@ fn trees_of_any_depth_are_removed() {
 
 crate::tests![
     files_are_read_and_written_with_mode_and_owner,
+    folders_in_memory_are_one_file_system_with_their_files,
     what_is_not_there_is_told_apart,
     the_last_component_is_never_followed,
     links_lead_nowhere_out_of_the_root,

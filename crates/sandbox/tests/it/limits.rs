@@ -91,7 +91,7 @@ fn disk_space_of_deep_trees_and_of_files_without_a_name_counts() {
 fn a_fast_writer_into_memory_is_ended_by_the_limit_and_not_for_want_of_space() {
     for _ in 0..3 {
         let mut world = World::new();
-        world.spec.root.upper = Upper::memory_above(32 << 20);
+        world.spec.root.upper = Upper::memory_above(32 << 20, Vec::new());
         let limits = Limits { disk: Some(32 << 20), ..Limits::default() };
         ended_by(LimitKind::Disk, &world, script("cat /dev/zero >/tmp/big"), limits);
     }
