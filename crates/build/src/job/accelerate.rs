@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use archmill_archive::{Expected, OpenedSuite, PoolFile, fetch_all};
+use archmill_archive::{Expected, FetchError, OpenedSuite, PoolFile, fetch_all};
 use archmill_deb::Arch;
 use archmill_emulate::twins::{AccelerationPlan, Family, Installed, Offer, Offers, builtin, parse, plan};
 use archmill_emulate::{Architecture, Execution, find};
@@ -237,7 +237,16 @@ fn fetch(session: &Session<'_>, offers: &[&Offer]) -> Result<(), JobError> {
     if total > 0 {
         session.report.event(Event::End);
     }
-    let debs = debs.during(Phase::FetchPackages)?;
+    let debs = debs.map_err(|error| {
+        // Not of what the build needs, but of what makes it fast.
+        let remedy = match error {
+            FetchError::NotFound { .. } | FetchError::Mismatch { .. } => {
+                "; it is for a twin, and --mode emulated builds without twins"
+            }
+            _ => "",
+        };
+        JobError::new(Phase::FetchPackages, format!("{error}{remedy}"))
+    })?;
     let jobs: Vec<(PathBuf, PathBuf)> =
         debs.into_iter().zip(missing.iter().map(|offer| folder(offer))).collect();
     super::roots::unpack_into(session, &jobs).during(Phase::Root)
