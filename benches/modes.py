@@ -1,0 +1,197 @@
+"""Table and plot of what each mode costs, for benches/modes.sh.
+
+usage: modes.py --arch ARCH [--suite SUITE] [--records DIR PACKAGE...] [--data FILE.csv] [--plot FILE.svg]
+
+--records DIR  figures from the build records in DIR/SUITE-ARCH-PACKAGE-MODE, of these packages
+--data FILE    figures of other days; those of the records are added to it, in place of older ones of the same build
+
+FILE has a line for each build: suite, arch, package, mode, version; cpu_s, CPU seconds of dpkg-buildpackage, user and system;
+own_s, those of programs that the package itself built, or nothing if it is not known; bits, a hash of names and SHA-256 of all
+packages, or = for an emulated build that `archmill verify` found to be the same as the accelerated one; and the day.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import math
+import os
+import statistics
+
+COLUMNS = ["suite", "arch", "package", "mode", "version", "cpu_s", "own_s", "bits", "day"]
+
+
+def read(records, suite, arch, package, mode):
+    """The line of a build, from its record; None if there is no such build, or it failed."""
+    try:
+        with open(f"{records}/{suite}-{arch}-{package}-{mode}/build-record.json") as file:
+            record = json.load(file)
+    except OSError:
+        return None
+    # The last build of a farm may be of another mode.
+    if record["outcome"].get("class") or record["request"]["mode"] != mode or record["request"]["suite"] != suite:
+        return None
+    cpu = sum(p["cpu_user_ms"] + p["cpu_system_ms"] for p in record["phases"] if p["phase"] == "build") / 1000
+    system = ("/usr/", "/bin/", "/sbin/", "/lib", "(", "/dev/.twins/")
+    used = record["resources"]["executables"]
+    own = sum(e["cpu_ms"] for e in used if not e["path"].startswith(system)) / 1000
+    # Records of archmill before its emulators had names by content: who was emulated was not known once another build began.
+    if any(e["path"].endswith("(deleted)") for e in used):
+        own = None
+    debs = sorted(f"{a['name']} {a['sha256']}\n" for a in record["artifacts"] if a["name"].endswith("deb"))
+    day = min(p["started"] for p in record["phases"])[:10]
+    return {
+        "suite": suite, "arch": arch, "package": package, "mode": mode,
+        "version": record["inputs"]["source"]["version"],
+        "cpu_s": f"{cpu:.1f}", "own_s": "" if own is None else f"{own:.1f}",
+        "bits": hashlib.sha256("".join(debs).encode()).hexdigest()[:16], "day": day,
+    }  # fmt: skip
+
+
+def key(line):
+    return tuple(line[name] for name in ("suite", "arch", "package", "mode"))
+
+
+def ninth(values):
+    """The 90th percentile: the least value that nine of ten do not exceed."""
+    return sorted(values)[math.ceil(0.9 * len(values)) - 1]
+
+
+def number(value, digits=1):
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def figures(line):
+    if line is None:
+        return None, None
+    return float(line["cpu_s"]), float(line["own_s"]) if line["own_s"] else None
+
+
+def table(lines, arch, wanted):
+    """Prints the table; gives for each package its ratios: own programs left out, all of it, and emulated to native."""
+    print(
+        f"| package ({arch}) | native s | own | accelerated s | own | emulated s "
+        "| accelerated/native, own left out | with own | emulated/accelerated | same bits |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    ratios, wholes, speedups, marks = [], [], [], []
+    for suite, package in wanted:
+        native = lines.get((suite, "amd64", package, "native"))
+        fast, slow = (lines.get((suite, arch, package, mode)) for mode in ("accelerated", "emulated"))
+        if not native and not fast:
+            continue
+        (at_home, own_at_home), (cpu, own), (emulated, _) = figures(native), figures(fast), figures(slow)
+        known = None not in (at_home, own_at_home, cpu, own)
+        ratio = (cpu - own) / (at_home - own_at_home) if known else None
+        whole = cpu / at_home if native and fast else None
+        speedup = emulated / cpu if slow and fast else None
+        ratios += [ratio] if ratio else []
+        wholes += [whole] if whole else []
+        speedups += [speedup] if speedup else []
+        if whole:
+            marks.append((package, ratio, whole, emulated / at_home if slow else None))
+        same = "-"
+        if speedup and slow["version"] == fast["version"]:
+            same = "yes" if slow["bits"] in ("=", fast["bits"]) else "NO"
+        cells = map(number, (at_home, own_at_home, cpu, own, emulated))
+        print(
+            f"| {package}, {suite} | {' | '.join(cells)} | {number(ratio, 2)} | {number(whole, 2)} "
+            f"| {number(speedup)} | {same} |"
+        )
+    kinds = ((ratios, "accelerated/native, own left out"), (wholes, "with own"), (speedups, "emulated/accelerated"))
+    for values, what in kinds:
+        if values:
+            print(
+                f"\n{what}: {len(values)} packages, {min(values):.2f} to {max(values):.2f}, "
+                f"median {statistics.median(values):.2f}, 90th percentile {ninth(values):.2f}"
+            )
+    return marks
+
+
+def draw(marks, arch, path):
+    marks.sort(key=lambda mark: mark[2])
+    width, left, top, row = 760, 150, 46, 16
+    height = top + row * len(marks) + 44
+    everything = [value for mark in marks for value in mark[1:] if value]
+    low = math.floor(math.log2(min(everything)) * 2) / 2
+    high = math.ceil(math.log2(max(everything)) * 2) / 2
+
+    def x(value):
+        return left + (math.log2(value) - low) / (high - low) * (width - left - 30)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+    ]
+
+    def text(at_x, at_y, what, anchor="middle"):
+        parts.append(f'<text x="{at_x:.1f}" y="{at_y:.1f}" text-anchor="{anchor}">{what}</text>')
+
+    for tick in (0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32):
+        if low <= math.log2(tick) <= high:
+            parts.append(
+                f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 6}" y2="{height - 40}" '
+                f'stroke="#ccc" stroke-width="{2 if tick == 1 else 1}"/>'
+            )
+            text(x(tick), height - 24, f"{tick}×")
+    text((left + width) / 2, height - 6, f"times the CPU time of the native build (amd64), {arch}")
+    kinds = (
+        ("#1f6f8b", 1, "accelerated, own programs left out"),
+        ("#d9822b", 2, "accelerated, all of it"),
+        ("#9a3b3b", 3, "emulated"),
+    )
+    for place, (package, *values) in enumerate(marks):
+        middle = top + row * (place + 0.5)
+        text(left - 8, middle + 4, package, "end")
+        for (colour, _, what), value in reversed(list(zip(kinds, values))):
+            if value:
+                parts.append(
+                    f'<circle cx="{x(value):.1f}" cy="{middle:.1f}" r="4" fill="{colour}">'
+                    f"<title>{package}, {what}: {value:.2f}×</title></circle>"
+                )
+    at = left
+    for colour, place, what in kinds:
+        if any(mark[place] for mark in marks):
+            parts.append(f'<circle cx="{at}" cy="18" r="4" fill="{colour}"/>')
+            text(at + 9, 22, what, "start")
+            at += 30 + 6.5 * len(what)
+    parts.append("</svg>")
+    with open(path, "w") as file:
+        file.write("\n".join(parts) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    for option in ("--records", "--data", "--plot"):
+        parser.add_argument(option)
+    parser.add_argument("--suite", default="trixie")
+    parser.add_argument("--arch", default="arm64")
+    parser.add_argument("packages", nargs="*")
+    given = parser.parse_args()
+    lines = {}
+    if given.data and os.path.exists(given.data):
+        with open(given.data, newline="") as file:
+            lines = {key(line): line for line in csv.DictReader(file)}
+    packages = [package.split("=")[0] for package in given.packages]
+    if given.records:
+        for package in packages:
+            for arch, mode in (("amd64", "native"), (given.arch, "accelerated"), (given.arch, "emulated")):
+                line = read(given.records, given.suite, arch, package, mode)
+                if line:
+                    lines[key(line)] = line
+    if given.data:
+        # Whole or not at all: these are figures of many hours.
+        with open(given.data + ".new", "w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(lines[at] for at in sorted(lines))
+        os.replace(given.data + ".new", given.data)
+        wanted = sorted({(suite, package) for suite, _, package, _ in lines})
+    else:
+        wanted = [(given.suite, package) for package in packages]
+    marks = table(lines, given.arch, wanted)
+    if given.plot and marks:
+        draw(marks, given.arch, given.plot)
+
+
+main()
