@@ -191,7 +191,7 @@ fn a_twin_without_the_string_that_rules_name_is_left_out() {
     };
     assert!(!names("twins").contains(&"sed".to_owned()), "{plan}");
     assert!(names("twins").contains(&"tar".to_owned()), "{plan}");
-    assert!(names("refused").contains(&"sed".to_owned()), "{plan}");
+    assert!(names("refused").iter().any(|name| name.starts_with("sed ")), "{plan}");
     let used = record["resources"]["executables"].as_array().unwrap();
     let sed = used.iter().find(|one| one["path"] == "/usr/bin/sed").unwrap();
     assert_eq!(sed["native"], false, "{sed}");

@@ -34,7 +34,7 @@ impl AccelerationPlan {
         plan.twins = used;
         plan.refused.extend(left.into_iter().map(|twin: Twin| Refusal {
             reason: left_out.get(&twin.package).cloned().unwrap_or_default(),
-            package: twin.package,
+            package: format!("{} {}", twin.package, twin.version),
             family: twin.family,
             toolchain: None,
         }));

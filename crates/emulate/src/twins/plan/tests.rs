@@ -178,6 +178,20 @@ fn libraries_that_shape_its_output_are_of_the_roots_version() {
 }
 
 #[test]
+fn a_twin_that_is_found_to_be_of_no_use_is_among_the_refused() {
+    let root =
+        [installed("make", "4.4-2", "make-dfsg", "4.4-2", ""), installed("sed", "4.9-2", "sed", "4.9-2", "")];
+    let offers =
+        vec![offer("make", "4.4-2", "make-dfsg", "4.4-2", ""), offer("sed", "4.9-2", "sed", "4.9-2", "")];
+    let plan = planned("arm64", &root, offers, &[MAKE, &MAKE.replace("make", "sed")]);
+    assert_eq!(twins(&plan), ["make", "sed"]);
+    let plan = plan.without(&[("make".to_owned(), "it has no such string".to_owned())].into());
+    assert_eq!(twins(&plan), ["sed"]);
+    let refused: Vec<_> = plan.refused.iter().map(|refusal| (&*refusal.package, &*refusal.reason)).collect();
+    assert_eq!(refused, [("make 4.4-2", "it has no such string")]);
+}
+
+#[test]
 fn every_module_of_an_interpreter_needs_a_twin() {
     let root = |module: &str| {
         [
