@@ -103,10 +103,12 @@ libraries() {
     done >libraries
 }
 
-# dpkg knows a library by the path that it was shipped with, below /usr or not.
+# dpkg knows a library by the path that it was shipped with, below /usr or not. It tells of diversions of a path too: trixie's
+# libc6 has one for the name that programs have for the dynamic linker.
 owner_of() {
     for path in "$1" "/usr$1" "$(realpath "$1")" "${1#/usr}"; do
-        dpkg-query -S "$path" 2>/dev/null | sed 's/:.*//' && [ "${PIPESTATUS[0]}" = 0 ] && return
+        owner=$(dpkg-query -S "$path" 2>/dev/null | sed -n '/^diversion by /!s/:.*//p' | head -n 1)
+        [ -z "$owner" ] || { echo "$owner"; return; }
     done
     return 1
 }
