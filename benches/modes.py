@@ -78,7 +78,7 @@ def table(lines, arch, wanted):
     for suite, package in wanted:
         native = lines.get((suite, "amd64", package, "native"))
         fast, slow = (lines.get((suite, arch, package, mode)) for mode in ("accelerated", "emulated"))
-        if not native and not fast:
+        if not fast:
             continue
         (at_home, own_at_home), (cpu, own), (emulated, _) = figures(native), figures(fast), figures(slow)
         known = None not in (at_home, own_at_home, cpu, own)
@@ -91,8 +91,10 @@ def table(lines, arch, wanted):
         if whole:
             marks.append((package, ratio, whole, emulated / at_home if slow else None))
         same = "-"
-        if speedup and slow["version"] == fast["version"]:
-            same = "yes" if slow["bits"] in ("=", fast["bits"]) else "NO"
+        if slow and slow["bits"] == "=":
+            same = "yes"
+        elif slow and slow["version"] == fast["version"]:
+            same = "yes" if slow["bits"] == fast["bits"] else "NO"
         cells = map(number, (at_home, own_at_home, cpu, own, emulated))
         print(
             f"| {package}, {suite} | {' | '.join(cells)} | {number(ratio, 2)} | {number(whole, 2)} "
