@@ -32,9 +32,9 @@ pub enum Upper {
     Memory {
         /// At most so many bytes. Where there is a limit on disk space, see [`Upper::memory_above`].
         size: u64,
-        /// Folders below the root that are this memory itself, empty at first, and no part of the overlay: there a new file
-        /// has another device number than its folder, and what looks for file systems (`tar --one-file-system`, `find -xdev`)
-        /// leaves it out.
+        /// Folders below the root that are this memory itself, empty at first, and no part of the overlay. In an overlay over
+        /// two file systems a new file has another device number than its folder, and `tar --one-file-system` or `find -xdev`
+        /// leave it out.
         own: Vec<PathBuf>,
     },
 }

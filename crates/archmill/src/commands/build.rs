@@ -297,8 +297,8 @@ fn environment(request: &Request, plan: &Plan, root: &Root) -> Environment {
             format!("{} {} from {}", emulator.package, emulator.version, emulator.suite),
         ));
         if let (Some(plan), Some(laid)) = (&plan.acceleration, &root.twins) {
-            let names = plan.twins.iter().map(|twin| twin.package.as_str());
-            let names: Vec<&str> = names.filter(|name| !laid.left_out.contains_key(*name)).collect();
+            let used = plan.without(&laid.left_out).twins;
+            let names: Vec<&str> = used.iter().map(|twin| twin.package.as_str()).collect();
             facts.push(("Twins".to_owned(), names.join(" ")));
         }
         facts.push((
