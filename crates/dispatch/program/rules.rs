@@ -54,9 +54,11 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
                 false
             }
             format::REPLACE_ARGUMENT | format::ADD_ARGUMENT => false,
-            format::ARGUMENT_STARTS_WITHOUT => {
+            format::ARGUMENT_STARTS_WITHOUT | format::ARGUMENT_HAS_WITHOUT => {
                 let words = table.string(rule, 8)?;
-                argument_meets(stack, format::ARGUMENT_STARTS, text) && !argument_meets(stack, kind, words)
+                let starts = kind == format::ARGUMENT_STARTS_WITHOUT;
+                let other = if starts { format::ARGUMENT_STARTS } else { format::ARGUMENT_HAS };
+                argument_meets(stack, other, text) && !argument_meets(stack, kind, words)
             }
             _ => argument_meets(stack, kind, text),
         };
@@ -183,7 +185,7 @@ unsafe fn argument_meets(stack: &Stack, kind: u32, text: *const u8) -> bool {
             format::ARGUMENT_STARTS => sys::starts(*argument, text),
             format::ARGUMENT_ENDS => sys::ends(*argument, text),
             format::ARGUMENT_HAS => sys::has(*argument, text),
-            format::ARGUMENT_STARTS_WITHOUT => is_word_of(*argument, text),
+            format::ARGUMENT_STARTS_WITHOUT | format::ARGUMENT_HAS_WITHOUT => is_word_of(*argument, text),
             format::ADD_ARGUMENT => begins_like_word_of(*argument, text),
             _ => false,
         };

@@ -68,6 +68,9 @@ pub(crate) const FOLDERS_HAVE: u32 = 10;
 /// Rule: only where the value of this variable is the second string.
 pub(crate) const VARIABLE_IS_NOT: u32 = 11;
 
+/// Rule: not with an argument that has this in it, unless there is also one that is a word of the second string.
+pub(crate) const ARGUMENT_HAS_WITHOUT: u32 = 13;
+
 /// Not a rule: the first string is added to the arguments where none begins like a word of the second.
 pub(crate) const ADD_ARGUMENT: u32 = 12;
 

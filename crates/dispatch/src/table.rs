@@ -26,6 +26,8 @@ pub enum Rule {
     OnlyFirstStarts(String),
     /// Emulated if an argument begins like the first string and none is a word of the second.
     ArgumentStartsWithout(String, String),
+    /// Emulated if an argument has the first string in it and none is a word of the second.
+    ArgumentHasWithout(String, String),
     /// Emulated if a folder of those in the variable, as LD_LIBRARY_PATH has them, has a file of the names in the second
     /// string, which a space separates.
     FoldersHave(String, String),
@@ -129,6 +131,9 @@ impl Writer {
                     Rule::OnlyFirstStarts(text) => (format::ONLY_FIRST_STARTS, text, None),
                     Rule::ArgumentStartsWithout(text, words) => {
                         (format::ARGUMENT_STARTS_WITHOUT, text, Some(words))
+                    }
+                    Rule::ArgumentHasWithout(text, words) => {
+                        (format::ARGUMENT_HAS_WITHOUT, text, Some(words))
                     }
                     Rule::FoldersHave(text, names) => (format::FOLDERS_HAVE, text, Some(names)),
                     Rule::ReplaceArgument(from, to) => (format::REPLACE_ARGUMENT, from, Some(to)),

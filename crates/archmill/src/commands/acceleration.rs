@@ -74,6 +74,9 @@ fn words(guard: &Guard) -> Option<String> {
         Condition::ArgumentStartsWithout(text, others) => {
             format!("emulated with an argument that begins with {text} and none of {others}")
         }
+        Condition::ArgumentHasWithout(text, others) => {
+            format!("emulated with an argument that has {text} in it and none of {others}")
+        }
         Condition::ArgumentEnds(text) => format!("emulated with an argument that ends with {text}"),
         Condition::ArgumentHas(text) => format!("emulated with an argument that has {text} in it"),
         Condition::Variable(name) => format!("emulated where {name} is set"),

@@ -52,8 +52,7 @@ const ASK: &str =
     "mkdir -p /tmp/asked; cd /tmp/asked; q() { echo \"== $1\"; ( eval \"$2\" ) 2>&1 </dev/null; echo; }\n";
 
 /// What the questions need.
-const NEEDS: &str =
-    "debhelper-compat (= 13), python3, pkgconf, gawk, gcc-14-plugin-dev, zlib1g-dev, libtool-bin";
+const NEEDS: &str = "debhelper-compat (= 13), python3, pkgconf, gawk, gcc-14-plugin-dev, zlib1g-dev, libtool-bin, libperl-dev";
 
 fn answers(
     folder: &Path,

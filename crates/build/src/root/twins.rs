@@ -24,7 +24,7 @@ mod machine;
 mod rules;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 14;
+pub const FORMAT: u32 = 15;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]

@@ -94,7 +94,7 @@ pub struct Unless {
     pub argument: Option<String>,
     /// An argument begins like this.
     pub argument_starts: Option<String>,
-    /// With `argument_starts`: and none is one of these words.
+    /// With `argument_starts` or `argument_has`: and none is one of these words.
     pub without: Option<String>,
     /// An argument ends like this.
     pub argument_ends: Option<String>,
@@ -175,6 +175,9 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
         if given.unless.iter().any(|unless| unless.count() != 1) {
             return Err(failed(format!("{}: each entry of unless has one condition", given.package)));
         }
+        if let Some(reason) = given.unless.iter().find_map(Unless::misplaced) {
+            return Err(failed(format!("{}: in an entry of unless {reason}", given.package)));
+        }
     }
     Ok(family)
 }
@@ -201,6 +204,15 @@ impl Unless {
         let all =
             [&self.argument, &self.argument_starts, &self.argument_ends, &self.argument_has, &self.variable];
         all.into_iter().flatten().count()
+    }
+
+    /// Why what narrows a condition would do nothing.
+    fn misplaced(&self) -> Option<&'static str> {
+        if self.without.is_some() && self.argument_starts.is_none() && self.argument_has.is_none() {
+            return Some("`without` goes with argument_starts or argument_has");
+        }
+        let narrowed = self.has.is_some() || self.is_not.is_some();
+        (narrowed && self.variable.is_none()).then_some("`has` and `is_not` go with variable")
     }
 }
 
@@ -281,6 +293,14 @@ mod tests {
                 "begins with a slash",
             ),
             ("family = \"x\"\n[[twin]]\npackage = \"p\"\nunless = [{}]\n", "one condition"),
+            (
+                "family = \"x\"\n[[twin]]\npackage = \"p\"\nunless = [{ argument = \"a\", without = \"b\" }]\n",
+                "`without` goes with",
+            ),
+            (
+                "family = \"x\"\n[[twin]]\npackage = \"p\"\nunless = [{ argument = \"a\", has = \"b\" }]\n",
+                "go with variable",
+            ),
         ] {
             let message = parse("own.toml", text).unwrap_err().to_string();
             assert!(message.contains("own.toml") && message.contains(part), "{message}");

@@ -112,6 +112,8 @@ pub enum Condition {
     ArgumentEnds(String),
     /// Not with an argument that has this in it.
     ArgumentHas(String),
+    /// Not with an argument that has the first string in it where none is a word of the second.
+    ArgumentHasWithout(String, String),
     /// Not where a variable is set.
     Variable(String),
     /// Not where a variable has this in its value.
@@ -285,6 +287,9 @@ fn condition(unless: &Unless, words: &Words) -> Option<Condition> {
     }
     if let (Some(start), Some(words)) = (fill(&unless.argument_starts), &unless.without) {
         return Some(Condition::ArgumentStartsWithout(start, words.clone()));
+    }
+    if let (Some(part), Some(words)) = (fill(&unless.argument_has), &unless.without) {
+        return Some(Condition::ArgumentHasWithout(part, words.clone()));
     }
     fill(&unless.argument)
         .map(Condition::Argument)

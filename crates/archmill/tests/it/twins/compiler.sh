@@ -25,3 +25,34 @@ q 'pkgconf' 'pkg-config --variable=pc_path pkg-config; pkg-config --variable=pc_
 printf '#include <sys/utsname.h>\n#include <stdio.h>\nint main(void) { struct utsname u; uname(&u); printf("%%s %%zu\\n", u.machine, sizeof(long double)); return 3; }\n' >run.c
 printf 'all: run\n\t-./run\n\tsh -c ./run; echo $$?\nrun: run.c\n\tgcc -O2 $< -o $@\n' >Makefile
 q 'what was built is run' 'make; perl -e "print system(q(./run)) >> 8"; file run | sed "s/BuildID.*//"'
+mkdir -p own/lib own/t
+cat >own/Makefile.PL <<'P'
+use ExtUtils::MakeMaker;
+WriteMakefile(NAME => 'Own', VERSION_FROM => 'lib/Own.pm');
+P
+cat >own/lib/Own.pm <<'P'
+package Own;
+our $VERSION = '1.0';
+require XSLoader;
+XSLoader::load('Own', $VERSION);
+1;
+__END__
+
+=head1 NAME
+
+Own - of this build
+P
+cat >own/Own.xs <<'X'
+#include "EXTERN.h"
+#include "perl.h"
+#include "XSUB.h"
+MODULE = Own PACKAGE = Own
+int
+bits()
+CODE:
+    RETVAL = 8 * sizeof(IV);
+OUTPUT:
+    RETVAL
+X
+printf 'use Test::More tests => 1;\nuse Own;\nis(Own::bits(), 64);\ndiag((POSIX::uname())[4]) if require POSIX;\n' >own/t/own.t
+q 'perl module of its own' 'cd own; export SOURCE_DATE_EPOCH=1; perl Makefile.PL INSTALLDIRS=vendor NO_PACKLIST=1 NO_PERLLOCAL=1; make; make test; make test TEST_VERBOSE=1 | grep ok; make install DESTDIR=$PWD/to; find to -type f | sort | xargs sha256sum' | sed 's/Files=1.*//'

@@ -44,6 +44,7 @@ fn rule(condition: &Condition) -> Rule {
         Condition::Argument(text) => Rule::ArgumentIs(text),
         Condition::ArgumentStarts(text) => Rule::ArgumentStarts(text),
         Condition::ArgumentStartsWithout(text, words) => Rule::ArgumentStartsWithout(text, words),
+        Condition::ArgumentHasWithout(text, words) => Rule::ArgumentHasWithout(text, words),
         Condition::ArgumentEnds(text) => Rule::ArgumentEnds(text),
         Condition::ArgumentHas(text) => Rule::ArgumentHas(text),
         Condition::Variable(name) => Rule::VariableSet(name),
