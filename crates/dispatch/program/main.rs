@@ -98,7 +98,7 @@ unsafe fn run(stack: &mut Stack, table: &Table, file: i32) -> Option<u64> {
         return None;
     }
     if let Some(reason) = rules::against(stack, table, entry) {
-        rules::log(table, path, reason);
+        rules::log(stack, path, reason);
         return None;
     }
     if entry.add(format::TRIED).cast::<u32>().read_unaligned() != 0 && !trial::begin(stack, table, path) {

@@ -15,7 +15,7 @@ unsafe fn list(table: &Table, record: *const u8, at: usize) -> (usize, *const u8
     (start.cast::<u32>().read_unaligned() as usize, start.add(4))
 }
 
-/// Why the twin may not run.
+/// Why the twin may not run: what a rule is about, or the first argument where only some may be that.
 pub unsafe fn against(stack: &Stack, table: &Table, entry: *const u8) -> Option<*const u8> {
     match check(stack, table, table.start, format::COMMON) {
         Some(reason) => Some(reason),
@@ -25,7 +25,7 @@ pub unsafe fn against(stack: &Stack, table: &Table, entry: *const u8) -> Option<
 
 unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> Option<*const u8> {
     let (count, first) = list(table, record, at);
-    let (mut wanted, mut found) = (None, false);
+    let (mut only, mut found) = (false, false);
     let mut number = 0;
     while number < count {
         let rule = first.add(number * 12);
@@ -49,7 +49,7 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
                 _ => false,
             },
             format::ONLY_FIRST_STARTS => {
-                wanted = Some(text);
+                only = true;
                 found |= stack.argc() > 3 && first_starts(stack.arguments().add(1), text);
                 false
             }
@@ -67,7 +67,11 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
         }
         number += 1;
     }
-    if found { None } else { wanted }
+    if !only || found {
+        return None;
+    }
+    let first = *stack.arguments().add(1);
+    Some(if first.is_null() { c"no argument".as_ptr().cast() } else { first })
 }
 
 /// Whether one of the folders has a file of one of the names. What the dynamic linker would have to work out is met.
@@ -80,7 +84,7 @@ unsafe fn folders_have(mut folder: *const u8, names: *const u8) -> bool {
             }
             size += 1;
         }
-        if folder_has(folder, size, names) {
+        if !is_known(folder, size, names) && folder_has(folder, size, names) {
             return true;
         }
         if *folder.add(size) == 0 {
@@ -88,6 +92,30 @@ unsafe fn folders_have(mut folder: *const u8, names: *const u8) -> bool {
         }
         folder = folder.add(size + 1);
     }
+}
+
+/// Whether it is one of the folders, words that begin with a slash.
+unsafe fn is_known(folder: *const u8, mut size: usize, mut words: *const u8) -> bool {
+    while size > 1 && *folder.add(size - 1) == b'/' {
+        size -= 1;
+    }
+    while *words == b'/' {
+        let mut at = 0;
+        while at < size && *folder.add(at) == *words.add(at) {
+            at += 1;
+        }
+        if at == size && size > 0 && (*words.add(at) == b' ' || *words.add(at) == 0) {
+            return true;
+        }
+        while *words != 0 && *words != b' ' {
+            words = words.add(1);
+        }
+        if *words == 0 {
+            return false;
+        }
+        words = words.add(1);
+    }
+    false
 }
 
 unsafe fn folder_has(folder: *const u8, size: usize, mut names: *const u8) -> bool {
@@ -111,7 +139,7 @@ unsafe fn folder_has(folder: *const u8, size: usize, mut names: *const u8) -> bo
         }
         sys::copy_bytes(names, start.add(size + 1), length);
         *start.add(size + 1 + length) = 0;
-        if length > 0 && sys::exists(start) {
+        if length > 0 && *names != b'/' && sys::exists(start) {
             return true;
         }
         if *names.add(length) == 0 {
@@ -266,17 +294,35 @@ pub unsafe fn arguments(stack: &mut Stack, table: &Table, entry: *const u8) {
     }
 }
 
+/// Copies the first line of a text, or the beginning of it; gives its length.
+unsafe fn copy_line(text: *const u8, to: *mut u8) -> usize {
+    let mut size = 0;
+    while size < 200 && *text.add(size) != 0 && *text.add(size) != b'\n' {
+        size += 1;
+    }
+    sys::copy_bytes(text, to, size);
+    size
+}
+
 /// Notes a choice: the program and what spoke against its twin, one line. The write is one call, so that lines of
 /// several processes do not mix.
-pub unsafe fn log(_: &Table, path: *const u8, reason: *const u8) {
+pub unsafe fn log(stack: &Stack, path: *const u8, reason: *const u8) {
     let Some(file) = sys::open_to_append(format::CHOICES_PATH.as_ptr()) else { return };
     let mut line = core::mem::MaybeUninit::<[u8; 2048]>::uninit();
     let start = line.as_mut_ptr().cast::<u8>();
-    let (first, second) = (sys::length(path).min(1024), sys::length(reason).min(900));
-    sys::copy_bytes(path, start, first);
-    *start.add(first) = b'\t';
-    sys::copy_bytes(reason, start.add(first + 1), second);
-    *start.add(first + 1 + second) = b'\n';
-    sys::write(file, start, first + second + 2);
+    let mut size = sys::length(path).min(1024);
+    sys::copy_bytes(path, start, size);
+    *start.add(size) = b'\t';
+    size += 1;
+    size += copy_line(reason, start.add(size));
+    // An option says little without what it is about, as `-m pytest`.
+    let first = *stack.arguments().add(1);
+    if reason == first && *first == b'-' && !(*stack.arguments().add(2)).is_null() {
+        *start.add(size) = b' ';
+        size += 1;
+        size += copy_line(*stack.arguments().add(2), start.add(size));
+    }
+    *start.add(size) = b'\n';
+    sys::write(file, start, size + 1);
     sys::close(file);
 }

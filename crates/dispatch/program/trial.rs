@@ -30,7 +30,7 @@ pub unsafe fn begin(stack: &Stack, table: &Table, path: *const u8) -> bool {
                 say(errors, 2);
                 sys::exit(0);
             }
-            rules::log(table, path, c"it was tried, and failed".as_ptr().cast());
+            rules::log(stack, path, c"it was tried, and failed".as_ptr().cast());
             if reads {
                 sys::rewind(0);
             }

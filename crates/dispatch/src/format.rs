@@ -63,6 +63,7 @@ pub(crate) const ARGUMENT_HAS: u32 = 8;
 pub(crate) const ARGUMENT_STARTS_WITHOUT: u32 = 9;
 
 /// Rule: not where one of the folders that this variable names has one of the files that the second string names.
+/// Folders, with a slash first, may stand before the files: there they are of no matter.
 pub(crate) const FOLDERS_HAVE: u32 = 10;
 
 /// Rule: only where the value of this variable is the second string.

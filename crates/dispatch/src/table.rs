@@ -29,7 +29,7 @@ pub enum Rule {
     /// Emulated if an argument has the first string in it and none is a word of the second.
     ArgumentHasWithout(String, String),
     /// Emulated if a folder of those in the variable, as LD_LIBRARY_PATH has them, has a file of the names in the second
-    /// string, which a space separates.
+    /// string, which a space separates. Folders that the string begins with, with a slash first, are of no matter.
     FoldersHave(String, String),
     /// The twin gets the second string for an argument that is the first.
     ReplaceArgument(String, String),

@@ -416,9 +416,11 @@ fn note_choices(sandbox: &Sandbox, progress: &mut Progress<'_>) -> Result<(), Jo
             *counts.entry((path.to_owned(), reason.to_owned())).or_default() += 1;
         }
     }
-    let choices = counts.into_iter().take(MOST_CHOICES);
-    progress.resources.choices =
-        choices.map(|((path, reason), count)| Choice { path, reason, count }).collect();
+    let mut choices: Vec<Choice> =
+        counts.into_iter().map(|((path, reason), count)| Choice { path, reason, count }).collect();
+    choices.sort_by_key(|choice| std::cmp::Reverse(choice.count));
+    choices.truncate(MOST_CHOICES);
+    progress.resources.choices = choices;
     let lines: Vec<String> = progress
         .resources
         .choices

@@ -24,7 +24,7 @@ mod machine;
 mod rules;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 15;
+pub const FORMAT: u32 = 16;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -405,7 +405,8 @@ impl Layer<'_> {
         changed
     }
 
-    /// Where a build says that libraries of its own are to be loaded, the target's program loads them.
+    /// Where a build says that libraries of its own are to be loaded, the target's program loads them. Those of its own
+    /// folders it loads anyway: R names them to whatever it starts.
     fn heed_library_path(&mut self) {
         let mut known = HashMap::new();
         let mut entries = std::mem::take(&mut self.entries);
@@ -420,7 +421,9 @@ impl Layer<'_> {
                 names.extend(more);
                 at += 1;
             }
-            entry.rules.push(Rule::FoldersHave("LD_LIBRARY_PATH".to_owned(), names.join(" ")));
+            let own = ["/usr/lib", "/lib"].map(|folder| format!("{folder}/{}", self.args.target));
+            let words = [own.to_vec(), names].concat().join(" ");
+            entry.rules.push(Rule::FoldersHave("LD_LIBRARY_PATH".to_owned(), words));
         }
         self.entries = entries;
     }

@@ -14,6 +14,8 @@ q 'the dynamic linker tells' 'LD_TRACE_LOADED_OBJECTS=1 cat | sed "s/(0x.*//"; l
 mkdir lib
 printf 'const char *zlibVersion(void) { return "mine"; }\n' >z.c
 q 'LD_LIBRARY_PATH of no matter' 'export LD_LIBRARY_PATH=$PWD/lib; cat /etc/hostname; make --version | head -1; gcc --version | head -1; sh -c "echo \$LD_LIBRARY_PATH"; cp /usr/lib/aarch64-linux-gnu/libz.so.1 lib; file --version | head -1; as --version | head -1'
+chosen() { grep -c LD_LIBRARY_PATH /dev/.twins.log/choices 2>/dev/null; }
+q 'LD_LIBRARY_PATH of the folders of the target' 'before=$(chosen); export LD_LIBRARY_PATH=/nosuch:/usr/lib/aarch64-linux-gnu:/lib/aarch64-linux-gnu/; cat /etc/hostname; make --version | head -1; gcc --version | head -1; perl -MPOSIX -e "print q(ok)"; [ "$before" = "$(chosen)" ] || echo "not as on the hard""ware"'
 gcc -shared -fPIC -Wl,-soname,libmagic.so.1 z.c -o lib/libmagic.so.1
 q 'LD_LIBRARY_PATH' 'LD_LIBRARY_PATH=$PWD/lib file /bin/cat; LD_LIBRARY_PATH=/nosuch:lib file /bin/cat; cd lib; LD_LIBRARY_PATH= file /bin/cat | cut -c1-40; LD_LIBRARY_PATH=/nosuch: file /bin/cat'
 q 'limit of address space' 'ulimit -v 400000; ulimit -v; cat /etc/hostname; bash -c "ulimit -v; gcc --version | head -1"; perl -e "print length(q(x) x 500000000)"; dpkg --version | head -1'
