@@ -3,22 +3,25 @@
 usage: modes.py --arch ARCH [--suite SUITE] [--records DIR PACKAGE...] [--data FILE.csv] [--plot FILE.svg]
 
 --records DIR  figures from the build records in DIR/SUITE-ARCH-PACKAGE-MODE, of these packages
---data FILE    figures of other days; those of the records are added to it, in place of older ones of the same build
+--data FILE    figures of other days; those of the records are added to it
 
 FILE has a line for each build: suite, arch, package, mode, version; cpu_s, CPU seconds of dpkg-buildpackage, user and system;
 own_s, those of programs that the package itself built, or nothing if it is not known; bits, a hash of names and SHA-256 of all
-packages, or = for an emulated build that `archmill verify` found to be the same as the accelerated one; and the day.
+packages, or = for an emulated build that `archmill verify` found to be the same as the accelerated one; and when it started.
+Machines differ, and the load on them. So a row of the table has the accelerated build that is nearest in time to the emulated
+one, or the last, and the native build nearest to that.
 """
 
 import argparse
 import csv
+import datetime
 import hashlib
 import json
 import math
 import os
 import statistics
 
-COLUMNS = ["suite", "arch", "package", "mode", "version", "cpu_s", "own_s", "bits", "day"]
+COLUMNS = ["suite", "arch", "package", "mode", "version", "cpu_s", "own_s", "bits", "started"]
 
 
 def read(records, suite, arch, package, mode):
@@ -39,17 +42,29 @@ def read(records, suite, arch, package, mode):
     if any(e["path"].endswith("(deleted)") for e in used):
         own = None
     debs = sorted(f"{a['name']} {a['sha256']}\n" for a in record["artifacts"] if a["name"].endswith("deb"))
-    day = min(p["started"] for p in record["phases"])[:10]
+    started = min(p["started"] for p in record["phases"])[:16]
     return {
         "suite": suite, "arch": arch, "package": package, "mode": mode,
         "version": record["inputs"]["source"]["version"],
         "cpu_s": f"{cpu:.1f}", "own_s": "" if own is None else f"{own:.1f}",
-        "bits": hashlib.sha256("".join(debs).encode()).hexdigest()[:16], "day": day,
+        "bits": hashlib.sha256("".join(debs).encode()).hexdigest()[:16], "started": started,
     }  # fmt: skip
 
 
 def key(line):
-    return tuple(line[name] for name in ("suite", "arch", "package", "mode"))
+    return tuple(line[name] for name in ("suite", "arch", "package", "mode", "started"))
+
+
+def moment(line):
+    """Seconds; of a line that has the day or month alone, those of its beginning."""
+    whole = line["started"] + "0000-01-01T00:00"[len(line["started"]) :]
+    return datetime.datetime.fromisoformat(whole).timestamp()
+
+
+def nearest(lines, suite, arch, package, mode, other):
+    """The build nearest in time to the other one, or the last."""
+    found = [line for line in lines.values() if key(line)[:4] == (suite, arch, package, mode)]
+    return min(found, key=lambda line: abs(moment(line) - moment(other)) if other else -moment(line), default=None)
 
 
 def ninth(values):
@@ -76,10 +91,11 @@ def table(lines, arch, wanted):
     print("|---|---|---|---|---|---|---|---|---|---|")
     ratios, wholes, speedups, marks = [], [], [], []
     for suite, package in wanted:
-        native = lines.get((suite, "amd64", package, "native"))
-        fast, slow = (lines.get((suite, arch, package, mode)) for mode in ("accelerated", "emulated"))
+        slow = nearest(lines, suite, arch, package, "emulated", None)
+        fast = nearest(lines, suite, arch, package, "accelerated", slow)
         if not fast:
             continue
+        native = nearest(lines, suite, "amd64", package, "native", fast)
         (at_home, own_at_home), (cpu, own), (emulated, _) = figures(native), figures(fast), figures(slow)
         known = None not in (at_home, own_at_home, cpu, own)
         ratio = (cpu - own) / (at_home - own_at_home) if known else None
@@ -188,7 +204,7 @@ def main():
             writer.writeheader()
             writer.writerows(lines[at] for at in sorted(lines))
         os.replace(given.data + ".new", given.data)
-        wanted = sorted({(suite, package) for suite, _, package, _ in lines})
+        wanted = sorted({(suite, package) for suite, _, package, *_ in lines})
     else:
         wanted = [(given.suite, package) for package in packages]
     marks = table(lines, given.arch, wanted)
