@@ -120,3 +120,11 @@ printf 'Source: own\nBuild-Depends: python3-all, dh-python\n\nPackage: python3-o
 printf 'own (1) unstable; urgency=low\n\n  * x\n\n -- A <a@b.c>  Mon, 01 Jan 2024 00:00:00 +0000\n' >own/debian/changelog
 q 'dh_python3' 'cd own; eval "$(dpkg-architecture -s)"; dh_python3; echo $?; find debian -type f | sort; cat debian/*.substvars debian/*.debhelper; head -1 debian/python3-own/usr/lib/python3/dist-packages/own/run.py'
 q 'py3versions' 'cd own; for o in -d -r -s -i -vr "-r debian/control"; do py3versions $o; echo $?; done; all_twins'
+mkdir -p made/debian; printf 'Source: made\nBuild-Depends: python3-all-dev, dh-python\n\nPackage: python3-made\nArchitecture: any\nDescription: made\n made\n' >made/debian/control
+printf 'made (1) unstable; urgency=low\n\n  * x\n\n -- A <a@b.c>  Mon, 01 Jan 2024 00:00:00 +0000\n' >made/debian/changelog
+printf '#include <Python.h>\nstatic struct PyModuleDef made = { PyModuleDef_HEAD_INIT, "made" };\nPyMODINIT_FUNC PyInit_made(void) { return PyModule_Create(&made); }\n' >made/made.c
+printf 'from setuptools import setup, Extension\nsetup(name="made", version="1", ext_modules=[Extension("made", ["made.c"])], py_modules=["plain", "test_made"], scripts=["run"])\n' >made/setup.py
+printf 'import sysconfig\nprint(sysconfig.get_platform(), sysconfig.get_config_var("EXT_SUFFIX"))\n' >made/plain.py
+printf '#!/usr/bin/python3\nimport plain\n' >made/run
+printf 'import unittest, platform\nimport made\nclass T(unittest.TestCase):\n    def test(self):\n        print(platform.machine(), made.__file__.rpartition("/")[2])\n' >made/test_made.py
+q 'pybuild' 'cd made; export LC_ALL=C.UTF-8 SOURCE_DATE_EPOCH=1700000000 PYBUILD_NAME=made PYBUILD_SYSTEM=distutils DESTDIR=; eval "$(dpkg-architecture -s)"; for step in clean configure build test install; do pybuild --$step -i "python{version}" -p "$(py3versions -vr)" --dest-dir debian/python3-made; echo $?; done; find debian -type f | sort | xargs sha256sum; ! grep -F /usr/bin/pybuild /dev/.twins.log/choices 2>/dev/null || echo "$n"; PYTHONPATH=$(echo debian/python3-made/usr/lib/python3*/dist-packages) debian/python3-made/usr/bin/run' | sed 's/ in [0-9.]*s$//'
