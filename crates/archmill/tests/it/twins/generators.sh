@@ -119,7 +119,7 @@ printf '#!/usr/bin/env python3\n' >own/debian/python3-own/usr/lib/python3/dist-p
 printf 'Source: own\nBuild-Depends: python3-all, dh-python\n\nPackage: python3-own\nArchitecture: any\nDepends: ${python3:Depends}\nDescription: own\n own\n' >own/debian/control
 printf 'own (1) unstable; urgency=low\n\n  * x\n\n -- A <a@b.c>  Mon, 01 Jan 2024 00:00:00 +0000\n' >own/debian/changelog
 q 'dh_python3' 'cd own; eval "$(dpkg-architecture -s)"; dh_python3; echo $?; find debian -type f | sort; cat debian/*.substvars debian/*.debhelper; head -1 debian/python3-own/usr/lib/python3/dist-packages/own/run.py'
-q 'py3versions' 'cd own; for o in -d -r -s -i -vr "-r debian/control"; do py3versions $o; echo $?; done; all_twins'
+q 'py3versions' 'cd own; for o in -d -r -s -i -vr "-r debian/control"; do py3versions $o; echo $?; done; ! grep -F /usr/bin/py3versions /dev/.twins.log/choices 2>/dev/null || echo "$n"'
 mkdir -p made/debian; printf 'Source: made\nBuild-Depends: python3-all-dev, dh-python\n\nPackage: python3-made\nArchitecture: any\nDescription: made\n made\n' >made/debian/control
 printf 'made (1) unstable; urgency=low\n\n  * x\n\n -- A <a@b.c>  Mon, 01 Jan 2024 00:00:00 +0000\n' >made/debian/changelog
 printf '#include <Python.h>\nstatic struct PyModuleDef made = { PyModuleDef_HEAD_INIT, "made" };\nPyMODINIT_FUNC PyInit_made(void) { return PyModule_Create(&made); }\n' >made/made.c
