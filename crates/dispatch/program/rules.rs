@@ -94,6 +94,14 @@ unsafe fn folders_have(mut folder: *const u8, names: *const u8) -> bool {
     }
 }
 
+/// The word behind the first; a space separates them.
+unsafe fn next_word(mut words: *const u8) -> Option<*const u8> {
+    while *words != 0 && *words != b' ' {
+        words = words.add(1);
+    }
+    if *words == 0 { None } else { Some(words.add(1)) }
+}
+
 /// Whether it is one of the folders, words that begin with a slash.
 unsafe fn is_known(folder: *const u8, mut size: usize, mut words: *const u8) -> bool {
     while size > 1 && *folder.add(size - 1) == b'/' {
@@ -107,13 +115,10 @@ unsafe fn is_known(folder: *const u8, mut size: usize, mut words: *const u8) -> 
         if at == size && size > 0 && (*words.add(at) == b' ' || *words.add(at) == 0) {
             return true;
         }
-        while *words != 0 && *words != b' ' {
-            words = words.add(1);
+        match next_word(words) {
+            Some(next) => words = next,
+            None => return false,
         }
-        if *words == 0 {
-            return false;
-        }
-        words = words.add(1);
     }
     false
 }
@@ -159,13 +164,10 @@ unsafe fn is_word_of(argument: *const u8, mut words: *const u8) -> bool {
         if *argument.add(at) == 0 && (end == b' ' || end == 0) {
             return true;
         }
-        while *words != 0 && *words != b' ' {
-            words = words.add(1);
+        match next_word(words) {
+            Some(next) => words = next,
+            None => return false,
         }
-        if *words == 0 {
-            return false;
-        }
-        words = words.add(1);
     }
 }
 
@@ -179,13 +181,10 @@ unsafe fn begins_like_word_of(argument: *const u8, mut word: *const u8) -> bool 
         if at > 0 && (*word.add(at) == b' ' || *word.add(at) == 0) {
             return true;
         }
-        while *word != 0 && *word != b' ' {
-            word = word.add(1);
+        match next_word(word) {
+            Some(next) => word = next,
+            None => return false,
         }
-        if *word == 0 {
-            return false;
-        }
-        word = word.add(1);
     }
 }
 

@@ -410,17 +410,7 @@ pub(super) fn finish(
 /// for people.
 fn note_choices(sandbox: &Sandbox, progress: &mut Progress<'_>) -> Result<(), JobError> {
     let notes = sandbox.read(archmill_dispatch::CHOICES, 8 << 20).unwrap_or_default();
-    let mut counts = std::collections::BTreeMap::<(String, String), u64>::new();
-    for line in String::from_utf8_lossy(&notes).lines() {
-        if let Some((path, reason)) = line.split_once('\t') {
-            *counts.entry((path.to_owned(), reason.to_owned())).or_default() += 1;
-        }
-    }
-    let mut choices: Vec<Choice> =
-        counts.into_iter().map(|((path, reason), count)| Choice { path, reason, count }).collect();
-    choices.sort_by_key(|choice| std::cmp::Reverse(choice.count));
-    choices.truncate(MOST_CHOICES);
-    progress.resources.choices = choices;
+    progress.resources.choices = most_frequent(&String::from_utf8_lossy(&notes));
     let lines: Vec<String> = progress
         .resources
         .choices
@@ -434,6 +424,21 @@ fn note_choices(sandbox: &Sandbox, progress: &mut Progress<'_>) -> Result<(), Jo
         progress.log(|log| log.text(&lines.join("\n")))?;
     }
     Ok(())
+}
+
+/// The choices that the code in front of QEMU noted, the most frequent first.
+fn most_frequent(notes: &str) -> Vec<Choice> {
+    let mut counts = std::collections::BTreeMap::<(String, String), u64>::new();
+    for line in notes.lines() {
+        if let Some((path, reason)) = line.split_once('\t') {
+            *counts.entry((path.to_owned(), reason.to_owned())).or_default() += 1;
+        }
+    }
+    let mut choices: Vec<Choice> =
+        counts.into_iter().map(|((path, reason), count)| Choice { path, reason, count }).collect();
+    choices.sort_by_key(|choice| std::cmp::Reverse(choice.count));
+    choices.truncate(MOST_CHOICES);
+    choices
 }
 
 /// Entries that are kept of the list of choices.
@@ -557,3 +562,20 @@ fn copy_out(
 
 /// Bytes of a result that are copied before the user is asked again.
 const COPIED_AT_ONCE: u64 = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_frequent_choices_are_kept() {
+        let many: Vec<String> =
+            (0..MOST_CHOICES).map(|number| format!("/usr/bin/python3\t-c {number}\n")).collect();
+        let few = "/usr/bin/perl\tblib\n/usr/bin/perl\tblib\nnot a choice\n/usr/bin/as\t@\n";
+        let choices = most_frequent(&(few.to_owned() + &many.concat()));
+        assert_eq!(choices.len(), MOST_CHOICES);
+        let first = Choice { path: "/usr/bin/perl".to_owned(), reason: "blib".to_owned(), count: 2 };
+        assert_eq!(choices[0], first);
+        assert_eq!(choices[1].path, "/usr/bin/as");
+    }
+}
