@@ -24,7 +24,7 @@ mod machine;
 mod rules;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 16;
+pub const FORMAT: u32 = 17;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,15 +64,7 @@ const ITSELF: &[u8] = b"/proc/self/exe\0";
 /// The task: makes the folder.
 pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> {
     let args: LayArgs = serde_json::from_value(args).map_err(|error| error.to_string())?;
-    let mut layer = Layer {
-        args: &args,
-        owned: owned(&args.root)?,
-        links: 0,
-        machine: &MACHINES[0],
-        folders: Vec::new(),
-        entries: Vec::new(),
-        met: HashSet::new(),
-    };
+    let mut layer = Layer::new(&args)?;
     layer.folder("lib")?;
     for machine in &MACHINES {
         layer.folder(machine.libraries)?;
@@ -102,9 +94,10 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
         layer.macros()?;
     }
     for (link, target) in &args.links {
+        let Some(target) = layer.target_of_link(target) else { continue };
         let path = Path::new(LINKS).join(link);
         layer.parents(&path)?;
-        symlink(target, &args.folder.join(path))?;
+        symlink(&target, &args.folder.join(path))?;
     }
     for machine in &MACHINES {
         let used = args.twins.iter().any(|(twin, _)| twin.offer.arch == machine.arch);
@@ -193,6 +186,20 @@ struct Layer<'a> {
     met: HashSet<(String, String)>,
 }
 
+impl<'a> Layer<'a> {
+    fn new(args: &'a LayArgs) -> Result<Self, String> {
+        Ok(Self {
+            args,
+            owned: owned(&args.root)?,
+            links: 0,
+            machine: &MACHINES[0],
+            folders: Vec::new(),
+            entries: Vec::new(),
+            met: HashSet::new(),
+        })
+    }
+}
+
 impl Layer<'_> {
     fn twin(&mut self, twin: &Twin, folder: &Path) -> Result<(), String> {
         self.machine = machine(&twin.offer.arch);
@@ -259,6 +266,20 @@ impl Layer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Where a link in the root leads; if that is below the prefix, to a file that a twin brought.
+    fn target_of_link(&self, target: &str) -> Option<String> {
+        let Ok(pattern) = Path::new(target).strip_prefix(PREFIX) else { return Some(target.to_owned()) };
+        let found = self.found(&pattern.to_string_lossy())?;
+        Some(format!("{PREFIX}/{}", found.strip_prefix(&self.args.folder).ok()?.display()))
+    }
+
+    /// The first file below the prefix that a pattern means.
+    fn found(&self, pattern: &str) -> Option<PathBuf> {
+        let folder = glob::Pattern::escape(&self.args.folder.to_string_lossy());
+        let mut found = glob::glob(&format!("{folder}/{pattern}")).ok()?.flatten();
+        found.find(|path| path.exists())
     }
 
     /// A name that no other link below the prefix has, so long.

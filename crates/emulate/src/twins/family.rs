@@ -67,6 +67,8 @@ pub struct Given {
     pub unless: Vec<Unless>,
     /// The emulated program runs unless the first argument begins like one of these.
     pub only: Vec<String>,
+    /// More of these, each only where a file below the prefix, which is another twin's, is there.
+    pub only_with: BTreeMap<String, String>,
     /// The same, where the twin is a program of 32 bits.
     pub only_of_32_bits: Vec<String>,
     /// Arguments that are replaced; an asterisk stands for the name of a folder that the root's packages or the twins have
@@ -152,9 +154,11 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
         let files: Vec<String> = given.strings.iter().map(|(file, ..)| file.clone()).collect();
         let needs: Vec<String> =
             given.needs.iter().flat_map(|(program, file)| [program.clone(), file.clone()]).collect();
+        let needs_of_only: Vec<String> = given.only_with.values().cloned().collect();
         let patterns = [
             &files,
             &needs,
+            &needs_of_only,
             &given.programs,
             &given.except,
             &given.except_for_32_bits,

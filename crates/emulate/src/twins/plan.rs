@@ -94,6 +94,9 @@ pub struct Guard {
     /// Which; all, if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+    /// Only where there is such a file below the prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
     /// What decides.
     pub condition: Condition,
 }
@@ -231,14 +234,21 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u
     if bits == 32 {
         except.extend(fill(&given.except_for_32_bits));
     }
-    let everywhere = |condition| Guard { at: None, condition };
+    let everywhere = |condition| Guard { at: None, needs: None, condition };
     let mut rules: Vec<Guard> = given
         .unless
         .iter()
-        .filter_map(|unless| Some(Guard { at: unless.at.clone(), condition: condition(unless, words)? }))
+        .filter_map(|unless| {
+            Some(Guard { at: unless.at.clone(), needs: None, condition: condition(unless, words)? })
+        })
         .collect();
     let small: &[String] = if offer.arch == "i386" { &given.only_of_32_bits } else { &[] };
     rules.extend(given.only.iter().chain(small).map(|text| everywhere(Condition::Only(words.fill(text)))));
+    rules.extend(given.only_with.iter().map(|(text, file)| Guard {
+        at: None,
+        needs: Some(words.fill(file)),
+        condition: Condition::Only(words.fill(text)),
+    }));
     let replaced =
         given.arguments.iter().map(|(from, to)| Condition::Replace(words.fill(from), words.fill(to)));
     let added =

@@ -128,3 +128,41 @@ printf 'import sysconfig\nprint(sysconfig.get_platform(), sysconfig.get_config_v
 printf '#!/usr/bin/python3\nimport plain\n' >made/run
 printf 'import unittest, platform\nimport made\nclass T(unittest.TestCase):\n    def test(self):\n        print(platform.machine(), made.__file__.rpartition("/")[2])\n' >made/test_made.py
 q 'pybuild' 'cd made; export LC_ALL=C.UTF-8 SOURCE_DATE_EPOCH=1700000000 PYBUILD_NAME=made PYBUILD_SYSTEM=distutils DESTDIR=; eval "$(dpkg-architecture -s)"; for step in clean configure build test install; do pybuild --$step -i "python{version}" -p "$(py3versions -vr)" --dest-dir debian/python3-made; echo $?; done; find debian -type f | sort | xargs sha256sum; ! grep -F /usr/bin/pybuild /dev/.twins.log/choices 2>/dev/null || echo "$n"; PYTHONPATH=$(echo debian/python3-made/usr/lib/python3*/dist-packages) debian/python3-made/usr/bin/run' | sed 's/ in [0-9.]*s$//'
+mkdir gi; cat >gi/thing.h <<'X'
+#include <glib-object.h>
+#define THING_LIMIT 3000000000
+#define THING_RATE 0.1
+#define THING_TYPE_BOX (thing_box_get_type ())
+G_DECLARE_FINAL_TYPE (ThingBox, thing_box, THING, BOX, GObject)
+typedef enum { THING_SMALL, THING_LARGE = 1 << 4 } ThingSize;
+typedef struct { char c; gint64 large; double real; gsize size; void *data[3]; } ThingPlain;
+ThingBox *thing_box_new (const char *name);
+gboolean thing_box_hold (ThingBox *self, ThingPlain *plain, gsize n, GError **error);
+X
+cat >gi/thing.c <<'X'
+#include "thing.h"
+struct _ThingBox { GObject parent; };
+enum { PROP_NONE, PROP_WIDE };
+G_DEFINE_TYPE (ThingBox, thing_box, G_TYPE_OBJECT)
+static void get (GObject *o, guint id, GValue *v, GParamSpec *s) { g_value_set_double (v, 0.1); }
+static void thing_box_class_init (ThingBoxClass *c) {
+  G_OBJECT_CLASS (c)->get_property = get;
+  g_object_class_install_property (G_OBJECT_CLASS (c), PROP_WIDE, g_param_spec_double ("wide", "Wide", "How", 0, 1e300, 0.1, G_PARAM_READABLE));
+  g_signal_new ("held", G_TYPE_FROM_CLASS (c), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_LONG);
+}
+static void thing_box_init (ThingBox *b) { }
+/**
+ * thing_box_new:
+ * @name: (nullable): what
+ *
+ * Returns: (transfer full): one
+ */
+ThingBox *thing_box_new (const char *name) { return g_object_new (THING_TYPE_BOX, NULL); }
+/**
+ * thing_box_hold:
+ * @plain: (array length=n): some
+ * @n: how many
+ */
+gboolean thing_box_hold (ThingBox *self, ThingPlain *plain, gsize n, GError **error) { return n > sizeof (long); }
+X
+q 'g-ir-scanner' 'cd gi; gcc -shared -fPIC -o libthing.so thing.c $(pkg-config --cflags --libs gobject-2.0); scan() { LD_LIBRARY_PATH=. "$@" -n Thing --nsversion=1.0 --warn-all --include=GObject-2.0 --pkg=gobject-2.0 -L. --library=thing -o Thing-1.0.gir thing.h thing.c; echo $?; sha256sum Thing-1.0.gir; }; scan g-ir-scanner; cat Thing-1.0.gir; scan "$(dpkg-architecture -qDEB_HOST_GNU_TYPE)-g-ir-scanner"; g-ir-compiler Thing-1.0.gir -o Thing.typelib; sha256sum Thing.typelib; g-ir-scanner -n Bad thing.h -o bad.gir --nowhere; echo $?; ! grep -F g-ir- /dev/.twins.log/choices 2>/dev/null || echo "$n"; /usr/bin/python3 -c "import sys; sys.path.append(\"/usr/lib/$(gcc -print-multiarch)/gobject-introspection\"); import giscanner._giscanner as g; print(g.__file__)"' | sed 's/tmp-introspect[a-z0-9_]*/tmp/g'

@@ -291,7 +291,7 @@ fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
     let rule = "[[twin]]\npackage = \"make\"\nprograms = [\"usr/bin/make\"]\nenvironment = { HOST = \"{cpu}-{system}\" }\n\
                 strings = [[\"usr/bin/make\", \"x86_64\", \"{cpu}\"]]\nlinks = { \"usr/{triplet}\" = \"lib\" }\n\
                 unless = [{ argument = \"-x\" }, { argument_starts = \"-f\", without = \"-c\" }, { argument_has = \"b\", without = \"-i\" }, { variable = \"V\", has = \"{cpu}\" }, { variable = \"GOARCH\", is_not = \"{go}\" }]\n\
-                only = [\"-m\"]\narguments = { a = \"{prefix}/b\" }\n";
+                only = [\"-m\"]\nonly_with = { \"/s\" = \"usr/{triplet}/m.so\" }\narguments = { a = \"{prefix}/b\" }\n";
     let root = [installed("make", "4", "make-dfsg", "4", "")];
     let made = || planned("arm64", &root, vec![offer("make", "4", "make-dfsg", "4", "")], &[rule]);
     let plan = made();
@@ -311,9 +311,12 @@ fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
             &Condition::VariableHas(text("V"), text("aarch64")),
             &Condition::VariableIsNot(text("GOARCH"), text("arm64")),
             &Condition::Only(text("-m")),
+            &Condition::Only(text("/s")),
             &Condition::Replace(text("a"), text("/dev/.twins/b")),
         ]
     );
+    let needed: Vec<&str> = twin.rules.iter().filter_map(|guard| guard.needs.as_deref()).collect();
+    assert_eq!(needed, ["usr/aarch64-linux-gnu/m.so"]);
     let written = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<AccelerationPlan>(&written).unwrap().twins[0].rules, twin.rules);
 }
