@@ -80,8 +80,15 @@ unsafe fn twin(stack: &mut Stack) -> Option<u64> {
     }
     let file = stack.aux(stack::AT_EXECFD)? as i32;
     let table = Table::open()?;
+    let given_up = stack.take(format::EMULATE.as_ptr());
     rules::strip(stack, &table);
-    let next = run(stack, &table, file);
+    let next = match given_up {
+        None => run(stack, &table, file),
+        Some(reason) => {
+            rules::log_of(stack, file, reason);
+            None
+        }
+    };
     if next.is_none() || !stack.keeps_table {
         sys::munmap(table.start, table.size);
     }

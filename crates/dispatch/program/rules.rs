@@ -303,6 +303,14 @@ unsafe fn copy_line(text: *const u8, to: *mut u8) -> usize {
     size
 }
 
+/// Notes a choice for an opened file.
+pub unsafe fn log_of(stack: &Stack, file: i32, reason: *const u8) {
+    let mut buffer = [core::mem::MaybeUninit::<u8>::uninit(); 1024];
+    if let Some(path) = sys::path_of(file, &mut buffer) {
+        log(stack, path, reason);
+    }
+}
+
 /// Notes a choice: the program and what spoke against its twin, one line. The write is one call, so that lines of
 /// several processes do not mix.
 pub unsafe fn log(stack: &Stack, path: *const u8, reason: *const u8) {

@@ -115,6 +115,17 @@ impl Stack {
         None
     }
 
+    /// Takes a variable out of the environment; its value.
+    pub unsafe fn take(&mut self, name: *const u8) -> Option<*const u8> {
+        let value = self.variable(name)?;
+        let mut at = self.environment;
+        while *at != value.sub(sys::length(name) + 1) {
+            at = at.add(1);
+        }
+        self.remove(at);
+        Some(value)
+    }
+
     /// Adds variables to the environment.
     pub unsafe fn add(&mut self, count: usize, string: impl Fn(usize) -> *const u8) {
         let words = self.environment.cast::<u64>().offset_from(self.top) as usize;

@@ -6,6 +6,9 @@
 pub(crate) const TABLE_PATH: &[u8] = b"/dev/.twins/table\0";
 /// Where choices against a twin are noted; with the zero at its end.
 pub(crate) const CHOICES_PATH: &[u8] = b"/dev/.twins.log/choices\0";
+/// A variable with which a twin starts the emulated program in its own place: why, for the choices. That program does
+/// not find it. With the zero at its end.
+pub(crate) const EMULATE: &[u8] = b"ARCHMILL_EMULATE\0";
 
 /// First bytes.
 pub(crate) const MAGIC: [u8; 8] = *b"AMtwin01";

@@ -25,6 +25,8 @@ pub const TABLE: &str = path(format::TABLE_PATH);
 pub const NOTES: &str = "/dev/.twins.log";
 /// The file in [`NOTES`] that has a line for each time that a rule was against a twin: program, tab, what in the rule met.
 pub const CHOICES: &str = path(format::CHOICES_PATH);
+/// The variable with which a twin starts the emulated program in its own place: why, for [`CHOICES`].
+pub const EMULATE: &str = path(format::EMULATE);
 
 /// The code that [`combine`] adds.
 pub fn code() -> &'static [u8] {

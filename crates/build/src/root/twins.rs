@@ -4,7 +4,7 @@
 //! Paths inside programs and libraries are those of a system that the root is not. Where they lead to libraries they
 //! are overwritten with paths of the same length into this folder.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ mod machine;
 mod rules;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 17;
+pub const FORMAT: u32 = 18;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,6 +48,13 @@ pub struct LayArgs {
 /// A layer for the root, below the folder of twins.
 pub const LINKS: &str = "links";
 
+/// What a twin of Python runs first.
+const EXTENSIONS: &str = include_str!("twins/python.py");
+/// The name of the module.
+const EXTENSIONS_NAME: &str = "_archmill_twins";
+/// Extension modules of the root that have a twin, below the prefix: size, modification time and path.
+const MODULES: &str = "python/modules";
+
 /// The twins that were found not to be used after all, below the folder of twins: packages and reasons, as JSON.
 const LEFT_OUT: &str = "left-out.json";
 
@@ -64,7 +71,15 @@ const ITSELF: &[u8] = b"/proc/self/exe\0";
 /// The task: makes the folder.
 pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> {
     let args: LayArgs = serde_json::from_value(args).map_err(|error| error.to_string())?;
-    let mut layer = Layer::new(&args)?;
+    let mut layer = Layer {
+        args: &args,
+        owned: owned(&args.root)?,
+        links: 0,
+        machine: &MACHINES[0],
+        folders: Vec::new(),
+        entries: Vec::new(),
+        met: HashSet::new(),
+    };
     layer.folder("lib")?;
     for machine in &MACHINES {
         layer.folder(machine.libraries)?;
@@ -93,11 +108,11 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
     if args.twins.iter().any(|(twin, _)| twin.macros) {
         layer.macros()?;
     }
+    layer.extensions()?;
     for (link, target) in &args.links {
-        let Some(target) = layer.target_of_link(target) else { continue };
         let path = Path::new(LINKS).join(link);
         layer.parents(&path)?;
-        symlink(&target, &args.folder.join(path))?;
+        symlink(target, &args.folder.join(path))?;
     }
     for machine in &MACHINES {
         let used = args.twins.iter().any(|(twin, _)| twin.offer.arch == machine.arch);
@@ -186,20 +201,6 @@ struct Layer<'a> {
     met: HashSet<(String, String)>,
 }
 
-impl<'a> Layer<'a> {
-    fn new(args: &'a LayArgs) -> Result<Self, String> {
-        Ok(Self {
-            args,
-            owned: owned(&args.root)?,
-            links: 0,
-            machine: &MACHINES[0],
-            folders: Vec::new(),
-            entries: Vec::new(),
-            met: HashSet::new(),
-        })
-    }
-}
-
 impl Layer<'_> {
     fn twin(&mut self, twin: &Twin, folder: &Path) -> Result<(), String> {
         self.machine = machine(&twin.offer.arch);
@@ -268,20 +269,6 @@ impl Layer<'_> {
         Ok(())
     }
 
-    /// Where a link in the root leads; if that is below the prefix, to a file that a twin brought.
-    fn target_of_link(&self, target: &str) -> Option<String> {
-        let Ok(pattern) = Path::new(target).strip_prefix(PREFIX) else { return Some(target.to_owned()) };
-        let found = self.found(&pattern.to_string_lossy())?;
-        Some(format!("{PREFIX}/{}", found.strip_prefix(&self.args.folder).ok()?.display()))
-    }
-
-    /// The first file below the prefix that a pattern means.
-    fn found(&self, pattern: &str) -> Option<PathBuf> {
-        let folder = glob::Pattern::escape(&self.args.folder.to_string_lossy());
-        let mut found = glob::glob(&format!("{folder}/{pattern}")).ok()?.flatten();
-        found.find(|path| path.exists())
-    }
-
     /// A name that no other link below the prefix has, so long.
     fn name(&mut self, length: usize) -> Result<String, String> {
         const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
@@ -346,6 +333,38 @@ impl Layer<'_> {
             place(&self.pooled(bytes, 0o644)?, &self.args.folder.join(name))?;
         }
         Ok(())
+    }
+
+    /// What lets a twin of Python load extension modules.
+    fn extensions(&self) -> Result<(), String> {
+        let mut known = BTreeSet::new();
+        for (twin, _) in &self.args.twins {
+            let Some(folder) = &twin.extensions else { continue };
+            let (folder, own) = (self.args.folder.join(folder), machine(&twin.offer.arch).triplet);
+            let text = [
+                ("@own@", own),
+                ("@target@", &self.args.target),
+                ("@prefix@", PREFIX),
+                ("@modules@", &format!("{PREFIX}/{MODULES}")),
+            ];
+            let text = text.iter().fold(EXTENSIONS.to_owned(), |text, (word, is)| text.replace(word, is));
+            let line = format!("import {EXTENSIONS_NAME}, sys; sys.modules.pop(\"{EXTENSIONS_NAME}\")\n");
+            std::fs::create_dir_all(&folder).map_err(at("make", &folder))?;
+            for (name, text) in [(format!("{EXTENSIONS_NAME}.py"), text), ("archmill.pth".to_owned(), line)] {
+                place(&self.pooled(text.as_bytes(), 0o644)?, &folder.join(name))?;
+            }
+            known.extend(self.owned.iter().filter_map(|(path, known)| {
+                let path = path.to_str().filter(|_| path.extension().is_some_and(|end| end == "so"))?;
+                let there = self.args.folder.join(path.replace(&self.args.target, own)).is_file();
+                there.then(|| format!("{} {} /{path}\n", known.size, known.mtime))
+            }));
+        }
+        if !self.args.twins.iter().any(|(twin, _)| twin.extensions.is_some()) {
+            return Ok(());
+        }
+        self.parents(Path::new(MODULES))?;
+        let path = self.args.folder.join(MODULES);
+        std::fs::write(&path, known.into_iter().collect::<String>()).map_err(at("write", &path))
     }
 
     /// Files of the target that tell of the machine.

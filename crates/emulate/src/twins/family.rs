@@ -49,6 +49,8 @@ pub struct Given {
     pub modules: Option<String>,
     /// Where the root has one of these, it needs a twin too.
     pub with: Vec<String>,
+    /// Where the root has one of these and there is a twin of it, that is brought too.
+    pub with_if_there: Vec<String>,
     /// Further files of the twin.
     pub data: Vec<String>,
     /// Folders with libraries of the twin's own.
@@ -67,8 +69,6 @@ pub struct Given {
     pub unless: Vec<Unless>,
     /// The emulated program runs unless the first argument begins like one of these.
     pub only: Vec<String>,
-    /// More of these, each only where a file below the prefix, which is another twin's, is there.
-    pub only_with: BTreeMap<String, String>,
     /// The same, where the twin is a program of 32 bits.
     pub only_of_32_bits: Vec<String>,
     /// Arguments that are replaced; an asterisk stands for the name of a folder that the root's packages or the twins have
@@ -80,6 +80,9 @@ pub struct Given {
     pub tried: bool,
     /// The twin is a compiler that loads procedural macros, which are the target's: see the crate `archmill-macros`.
     pub macros: bool,
+    /// The twin is a Python, which loads extension modules of this machine in place of the target's: its site-packages folder
+    /// for what does that, below the prefix.
+    pub extensions: Option<String>,
     /// Links below the prefix, and what they point to.
     pub prefix_links: BTreeMap<String, String>,
     /// Files below the prefix, a string in them, and what it becomes.
@@ -154,11 +157,9 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
         let files: Vec<String> = given.strings.iter().map(|(file, ..)| file.clone()).collect();
         let needs: Vec<String> =
             given.needs.iter().flat_map(|(program, file)| [program.clone(), file.clone()]).collect();
-        let needs_of_only: Vec<String> = given.only_with.values().cloned().collect();
         let patterns = [
             &files,
             &needs,
-            &needs_of_only,
             &given.programs,
             &given.except,
             &given.except_for_32_bits,

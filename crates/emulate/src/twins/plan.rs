@@ -74,6 +74,9 @@ pub struct Twin {
     /// Whether it loads procedural macros, which are the target's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub macros: bool,
+    /// Where it is a Python: its site-packages folder, below the prefix, for what loads this machine's extension modules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<String>,
     /// What speaks against it at a start.
     #[serde(default)]
     pub rules: Vec<Guard>,
@@ -94,9 +97,6 @@ pub struct Guard {
     /// Which; all, if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
-    /// Only where there is such a file below the prefix.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub needs: Option<String>,
     /// What decides.
     pub condition: Condition,
 }
@@ -234,21 +234,14 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u
     if bits == 32 {
         except.extend(fill(&given.except_for_32_bits));
     }
-    let everywhere = |condition| Guard { at: None, needs: None, condition };
+    let everywhere = |condition| Guard { at: None, condition };
     let mut rules: Vec<Guard> = given
         .unless
         .iter()
-        .filter_map(|unless| {
-            Some(Guard { at: unless.at.clone(), needs: None, condition: condition(unless, words)? })
-        })
+        .filter_map(|unless| Some(Guard { at: unless.at.clone(), condition: condition(unless, words)? }))
         .collect();
     let small: &[String] = if offer.arch == "i386" { &given.only_of_32_bits } else { &[] };
     rules.extend(given.only.iter().chain(small).map(|text| everywhere(Condition::Only(words.fill(text)))));
-    rules.extend(given.only_with.iter().map(|(text, file)| Guard {
-        at: None,
-        needs: Some(words.fill(file)),
-        condition: Condition::Only(words.fill(text)),
-    }));
     let replaced =
         given.arguments.iter().map(|(from, to)| Condition::Replace(words.fill(from), words.fill(to)));
     let added =
@@ -272,6 +265,7 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u
             .collect(),
         tried: given.tried,
         macros: given.macros,
+        extensions: given.extensions.as_ref().map(|folder| words.fill(folder)),
         rules,
         prefix_links: given
             .prefix_links
@@ -363,7 +357,19 @@ impl Planner<'_> {
                 wanted.push(twin);
             }
         }
-        let needed = self.closure(&wanted)?;
+        let mut needed = self.closure(&wanted)?;
+        let may_help = |module: &&Installed| {
+            module.of_target
+                && given.with_if_there.iter().any(|pattern| words.matching(pattern, &module.name).is_some())
+        };
+        for module in self.installed.iter().filter(may_help) {
+            if let Ok(twin) = self.same(module, &module.name)
+                && let Ok(libraries) = self.closure(std::slice::from_ref(&twin))
+            {
+                needed.extend(libraries);
+                needed.push(twin);
+            }
+        }
         Ok((offer, wanted.into_iter().skip(1).chain(needed).collect()))
     }
 

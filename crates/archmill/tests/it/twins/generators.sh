@@ -166,3 +166,24 @@ ThingBox *thing_box_new (const char *name) { return g_object_new (THING_TYPE_BOX
 gboolean thing_box_hold (ThingBox *self, ThingPlain *plain, gsize n, GError **error) { return n > sizeof (long); }
 X
 q 'g-ir-scanner' 'cd gi; gcc -shared -fPIC -o libthing.so thing.c $(pkg-config --cflags --libs gobject-2.0); scan() { LD_LIBRARY_PATH=. "$@" -n Thing --nsversion=1.0 --warn-all --include=GObject-2.0 --pkg=gobject-2.0 -L. --library=thing -o Thing-1.0.gir thing.h thing.c; echo $?; sha256sum Thing-1.0.gir; }; scan g-ir-scanner; cat Thing-1.0.gir; scan "$(dpkg-architecture -qDEB_HOST_GNU_TYPE)-g-ir-scanner"; g-ir-compiler Thing-1.0.gir -o Thing.typelib; sha256sum Thing.typelib; g-ir-scanner -n Bad thing.h -o bad.gir --nowhere; echo $?; ! grep -F g-ir- /dev/.twins.log/choices 2>/dev/null || echo "$n"; /usr/bin/python3 -c "import sys; sys.path.append(\"/usr/lib/$(gcc -print-multiarch)/gobject-introspection\"); import giscanner._giscanner as g; print(g.__file__)"' | sed 's/tmp-introspect[a-z0-9_]*/tmp/g'
+mkdir docs; cat >docs/conf.py <<'X'
+import importlib.machinery, os, platform, site, sys, sysconfig
+sys.path.insert(0, os.path.abspath("."))
+import _ctypes, ctypes, markupsafe._speedups, plain
+if os.environ.get("LIBRARY"):
+    print(ctypes.CDLL(os.environ["LIBRARY"]).abs(-3))
+if os.environ.get("MODULE"):
+    sys.path.insert(0, "../made")
+    print(__import__(os.environ["MODULE"]).__file__)
+print(platform.machine(), platform.libc_ver(), sysconfig.get_config_var("EXT_SUFFIX"), importlib.machinery.EXTENSION_SUFFIXES)
+print(_ctypes.__file__, _ctypes.__spec__.origin, markupsafe._speedups.__file__, sys.path, sys.executable, sys.argv, sys.orig_argv)
+print(site.USER_BASE, site.USER_SITE, site.ENABLE_USER_SITE, sys.implementation, sorted(os.environ), sorted(name for name in sys.modules if "twin" in name))
+project, author, extensions, html_theme = "Some", "A", ["sphinx.ext.autodoc", "sphinx.ext.viewcode"], "basic"
+man_pages = [("index", "some", "things", ["A"], 1)]
+X
+printf 'def tell(size: float = 0.1) -> int:\n    """Tells *it*.\n\n    :param size: how large\n    """\n    return 1\n' >docs/plain.py
+printf 'Some\n====\n\n.. automodule:: plain\n   :members:\n\n.. code-block:: c\n\n   int x = 3;\n\nA |x| of ``y`` [1]_, see :py:func:`plain.tell`.\n\n.. |x| replace:: ü\n.. [1] Note.\n.. toctree::\n' >docs/index.rst
+q 'sphinx-build' 'cd docs; export SOURCE_DATE_EPOCH=1700000000 LC_ALL=C.UTF-8; made() { find $1 -name .doctrees -prune -o -type f -print | sort | xargs sha256sum; }; for to in html man text; do sphinx-build -b $to . out/$to; made out/$to; done; PYTHONPATH=../made python3 -m sphinx -q -b html . out/again; made out/again; ! grep -e sphinx /dev/.twins.log/choices 2>/dev/null || echo "$n"'
+q 'sphinx-build with a module of its own' 'cd docs; export SOURCE_DATE_EPOCH=1700000000 LC_ALL=C.UTF-8; ln -s "$(basename ../made/.pybuild/*/build/made.*)" x; readlink x; cp ../made/.pybuild/*/build/made.*.so ../made/; MODULE=made sphinx-build -E -b man . own; sha256sum own/some.1; LIBRARY=libc.so.6 sphinx-build -E -b man . lib; sha256sum lib/some.1' | grep -v '^Running Sphinx'
+printf 'cdef double half(double x) nogil:\n    return x * 0.1\ncdef class C:\n    cdef public long n\n    def f(self, *, a=1e300): return [half(i) for i in range(self.n)]\n' >c.pyx
+q 'cython' 'cython --version; cython -3 c.pyx; sha256sum c.c; cython -3 --cplus -a c.pyx; sha256sum c.cpp; echo "cdef x y z" >bad.pyx; cython -3 bad.pyx; echo $?; ! grep -F cython /dev/.twins.log/choices 2>/dev/null || echo "$n"'

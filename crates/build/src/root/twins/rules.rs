@@ -1,10 +1,10 @@
 //! What the table says of when a twin runs, from what the data files say.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use archmill_dispatch::{Entry, PREFIX, Rule};
-use archmill_emulate::twins::{Condition, Guard, Twin};
+use archmill_dispatch::{PREFIX, Rule};
+use archmill_emulate::twins::{Condition, Twin};
 
 use super::{Layer, below_prefix};
 
@@ -59,22 +59,19 @@ fn rule(condition: &Condition) -> Rule {
 impl Layer<'_> {
     /// Where a twin lacks what another one would have brought, the target's program runs, with the target's file.
     pub(super) fn heed_missing_files(&mut self) {
-        let (folder, twins) = (&self.args.folder, &self.args.twins);
-        let mut entries = std::mem::take(&mut self.entries);
-        entries.retain_mut(|(package, entry)| {
+        let folder = &self.args.folder;
+        let is_there = |pattern: &str| {
+            let pattern = format!("{}/{pattern}", glob::Pattern::escape(&folder.to_string_lossy()));
+            glob::glob(&pattern).is_ok_and(|mut found| found.any(|path| path.is_ok_and(|path| path.exists())))
+        };
+        let twins = &self.args.twins;
+        self.entries.retain(|(package, entry)| {
             let path = below_prefix(&entry.program);
-            let mut needed =
-                of(twins, package).flat_map(|twin| &twin.needs).filter(|(program, _)| means(program, path));
-            let complete = needed.all(|(_, file)| self.found(file).is_some());
-            let was_limited = is_limited(entry);
-            let lacks = |guard: &&Guard| guard.needs.as_ref().is_some_and(|file| self.found(file).is_none());
-            for guard in of(twins, package).flat_map(|twin| &twin.rules).filter(lacks) {
-                let dropped = rule(&guard.condition);
-                entry.rules.retain(|rule| *rule != dropped);
-            }
-            complete && was_limited == is_limited(entry)
+            let needs =
+                twins.iter().filter(|(twin, _)| twin.package == *package).flat_map(|(twin, _)| &twin.needs);
+            let mut needed = needs.filter(|(program, _)| means(program, path));
+            needed.all(|(_, file)| is_there(file))
         });
-        self.entries = entries;
         let expanded: Vec<Vec<Rule>> =
             self.entries.iter().map(|(_, entry)| self.expanded(&entry.rules)).collect();
         for ((_, entry), rules) in self.entries.iter_mut().zip(expanded) {
@@ -114,16 +111,6 @@ impl Layer<'_> {
     }
 }
 
-/// The rules' twins of a package.
-fn of<'a>(twins: &'a [(Twin, PathBuf)], package: &'a str) -> impl Iterator<Item = &'a Twin> {
-    twins.iter().map(|(twin, _)| twin).filter(move |twin| twin.package == package)
-}
-
-/// Whether a twin runs with some first arguments only.
-fn is_limited(entry: &Entry) -> bool {
-    entry.rules.iter().any(|rule| matches!(rule, Rule::OnlyFirstStarts(_)))
-}
-
 /// The names that, in place of the asterisk, make `pattern` the path of a file below `folder`.
 fn between(folder: &Path, pattern: &str) -> Vec<String> {
     let Some((before, after)) = pattern.split_once('*') else { return Vec::new() };
@@ -135,61 +122,7 @@ fn between(folder: &Path, pattern: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use serde_json::{Value, json};
-
-    use super::super::LayArgs;
     use super::*;
-
-    #[test]
-    fn a_first_argument_may_need_a_file_of_another_twin() {
-        let tmp = tempfile::tempdir().unwrap();
-        let only = |text: &str, needs: Option<&str>| json!({ "needs": needs, "condition": { "only": text } });
-        let twin = |package: &str, rules: Value| {
-            let offer = json!({ "name": package, "version": "1", "arch": "amd64", "source": package,
-                "source_version": "1", "depends": "", "built_using": "", "filename": "", "size": 0, "sha256": "", "index": 0 });
-            let twin = json!({ "package": package, "version": "1", "family": "x", "offer": offer, "programs": [],
-                "except": [], "data": [], "from_target": [], "moved": [], "environment": [], "rules": rules });
-            (serde_json::from_value::<Twin>(twin).unwrap(), PathBuf::new())
-        };
-        let both = json!([only("-m", None), only("/s", Some("usr/*/m.so"))]);
-        let args = LayArgs {
-            twins: vec![twin("p", both), twin("q", json!([only("/s", Some("usr/*/m.so"))]))],
-            libraries: Vec::new(),
-            root: Vec::new(),
-            target: "aarch64-linux-gnu".to_owned(),
-            links: BTreeMap::new(),
-            pool: PathBuf::new(),
-            folder: tmp.path().to_owned(),
-        };
-        let heeded = || {
-            let mut layer = Layer::new(&args).unwrap();
-            for (twin, _) in &args.twins {
-                let path = Path::new("usr/bin").join(&twin.package);
-                let program = format!("{PREFIX}/{}", path.display());
-                let entry = Entry {
-                    path: String::new(),
-                    size: 0,
-                    mtime: 0,
-                    program,
-                    executed: false,
-                    tried: false,
-                    rules: rules(twin, &path),
-                    environment: Vec::new(),
-                };
-                layer.entries.push((twin.package.clone(), entry));
-            }
-            layer.heed_missing_files();
-            layer.entries.into_iter().map(|(package, entry)| (package, entry.rules)).collect::<Vec<_>>()
-        };
-        let is = |text: &str| Rule::OnlyFirstStarts(text.to_owned());
-        // One that has no other argument to run with does not run at all.
-        assert_eq!(heeded(), [("p".to_owned(), vec![is("-m")])]);
-        std::fs::create_dir_all(tmp.path().join("usr/lib")).unwrap();
-        std::fs::write(tmp.path().join("usr/lib/m.so"), "").unwrap();
-        assert_eq!(heeded(), [("p".to_owned(), vec![is("-m"), is("/s")]), ("q".to_owned(), vec![is("/s")])]);
-    }
 
     #[test]
     fn an_asterisk_is_what_is_there() {

@@ -217,6 +217,32 @@ fn every_module_of_an_interpreter_needs_a_twin() {
 }
 
 #[test]
+fn modules_of_an_interpreter_that_can_do_without_are_brought_where_they_are_in_step() {
+    let rule = "[[twin]]\npackage = \"python3.#-minimal\"\nprograms = [\"usr/bin/python3*\"]\n\
+                with_if_there = [\"python3-lxml\"]\nextensions = \"python/lib/python3.#\"\n";
+    let root = |lxml: &str| {
+        [
+            installed("python3.13-minimal", "3.13.5-2", "python3.13", "3.13.5-2", ""),
+            installed("python3-lxml", lxml, "lxml", lxml, ""),
+            installed("libxml2", "2", "libxml2", "2", ""),
+        ]
+    };
+    let offers = vec![
+        offer("python3.13-minimal", "3.13.5-2", "python3.13", "3.13.5-2", ""),
+        offer("python3-lxml", "5.4", "lxml", "5.4", "libxml2"),
+        offer("libxml2", "2", "libxml2", "2", ""),
+    ];
+    let named =
+        |plan: &AccelerationPlan| plan.libraries.iter().map(|offer| offer.name.clone()).collect::<Vec<_>>();
+    let plan = planned("arm64", &root("5.4"), offers.clone(), &[rule]);
+    assert_eq!(plan.twins[0].extensions.as_deref(), Some("python/lib/python3.13"));
+    assert_eq!(named(&plan), ["libxml2", "python3-lxml"]);
+    let plan = planned("arm64", &root("5.3"), offers, &[rule]);
+    assert_eq!(twins(&plan), ["python3.13-minimal"]);
+    assert!(named(&plan).is_empty() && plan.refused.is_empty());
+}
+
+#[test]
 fn word_size_and_byte_order_are_the_hosts() {
     let root = [installed("perl-base", "5", "perl", "5", ""), installed("make", "4", "make-dfsg", "4", "")];
     let offers = || vec![offer("perl-base", "5", "perl", "5", ""), offer("make", "4", "make-dfsg", "4", "")];
@@ -291,7 +317,7 @@ fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
     let rule = "[[twin]]\npackage = \"make\"\nprograms = [\"usr/bin/make\"]\nenvironment = { HOST = \"{cpu}-{system}\" }\n\
                 strings = [[\"usr/bin/make\", \"x86_64\", \"{cpu}\"]]\nlinks = { \"usr/{triplet}\" = \"lib\" }\n\
                 unless = [{ argument = \"-x\" }, { argument_starts = \"-f\", without = \"-c\" }, { argument_has = \"b\", without = \"-i\" }, { variable = \"V\", has = \"{cpu}\" }, { variable = \"GOARCH\", is_not = \"{go}\" }]\n\
-                only = [\"-m\"]\nonly_with = { \"/s\" = \"usr/{triplet}/m.so\" }\narguments = { a = \"{prefix}/b\" }\n";
+                only = [\"-m\"]\narguments = { a = \"{prefix}/b\" }\n";
     let root = [installed("make", "4", "make-dfsg", "4", "")];
     let made = || planned("arm64", &root, vec![offer("make", "4", "make-dfsg", "4", "")], &[rule]);
     let plan = made();
@@ -311,12 +337,9 @@ fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
             &Condition::VariableHas(text("V"), text("aarch64")),
             &Condition::VariableIsNot(text("GOARCH"), text("arm64")),
             &Condition::Only(text("-m")),
-            &Condition::Only(text("/s")),
             &Condition::Replace(text("a"), text("/dev/.twins/b")),
         ]
     );
-    let needed: Vec<&str> = twin.rules.iter().filter_map(|guard| guard.needs.as_deref()).collect();
-    assert_eq!(needed, ["usr/aarch64-linux-gnu/m.so"]);
     let written = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<AccelerationPlan>(&written).unwrap().twins[0].rules, twin.rules);
 }
