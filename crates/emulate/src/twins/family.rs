@@ -71,6 +71,8 @@ pub struct Given {
     pub only: Vec<String>,
     /// The same, where the twin is a program of 32 bits.
     pub only_of_32_bits: Vec<String>,
+    /// The same, where it is one of 64 bits.
+    pub only_of_64_bits: Vec<String>,
     /// Arguments that are replaced; an asterisk stands for the name of a folder that the root's packages or the twins have
     /// there. Where there is no file to replace one with, the emulated program runs.
     pub arguments: BTreeMap<String, String>,

@@ -240,8 +240,8 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u
         .iter()
         .filter_map(|unless| Some(Guard { at: unless.at.clone(), condition: condition(unless, words)? }))
         .collect();
-    let small: &[String] = if offer.arch == "i386" { &given.only_of_32_bits } else { &[] };
-    rules.extend(given.only.iter().chain(small).map(|text| everywhere(Condition::Only(words.fill(text)))));
+    let more = if offer.arch == "i386" { &given.only_of_32_bits } else { &given.only_of_64_bits };
+    rules.extend(given.only.iter().chain(more).map(|text| everywhere(Condition::Only(words.fill(text)))));
     let replaced =
         given.arguments.iter().map(|(from, to)| Condition::Replace(words.fill(from), words.fill(to)));
     let added =

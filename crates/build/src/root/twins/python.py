@@ -53,7 +53,8 @@ def load_those_of_this_machine():
     def emulate(reason):
         if os.getpid() != process:
             # A process that was forked cannot start anew, and what it was to do must not be left out.
-            os.write(2, f"archmill: {reason}, in a process of its own; give the package mode = \"emulated\"\n".encode())
+            # The build's failure names the twins, and so is theirs: it is tried again without.
+            os.write(2, f"{PREFIX}: {reason}, and a process that was forked cannot start anew\n".encode())
             os.kill(process, 9)
             os._exit(1)
         os.fchdir(folder)

@@ -317,7 +317,7 @@ fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
     let rule = "[[twin]]\npackage = \"make\"\nprograms = [\"usr/bin/make\"]\nenvironment = { HOST = \"{cpu}-{system}\" }\n\
                 strings = [[\"usr/bin/make\", \"x86_64\", \"{cpu}\"]]\nlinks = { \"usr/{triplet}\" = \"lib\" }\n\
                 unless = [{ argument = \"-x\" }, { argument_starts = \"-f\", without = \"-c\" }, { argument_has = \"b\", without = \"-i\" }, { variable = \"V\", has = \"{cpu}\" }, { variable = \"GOARCH\", is_not = \"{go}\" }]\n\
-                only = [\"-m\"]\narguments = { a = \"{prefix}/b\" }\n";
+                only = [\"-m\"]\nonly_of_32_bits = [\"-s\"]\nonly_of_64_bits = [\"-l\"]\narguments = { a = \"{prefix}/b\" }\n";
     let root = [installed("make", "4", "make-dfsg", "4", "")];
     let made = || planned("arm64", &root, vec![offer("make", "4", "make-dfsg", "4", "")], &[rule]);
     let plan = made();
@@ -337,6 +337,7 @@ fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
             &Condition::VariableHas(text("V"), text("aarch64")),
             &Condition::VariableIsNot(text("GOARCH"), text("arm64")),
             &Condition::Only(text("-m")),
+            &Condition::Only(text("-l")),
             &Condition::Replace(text("a"), text("/dev/.twins/b")),
         ]
     );
