@@ -54,6 +54,13 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
                 false
             }
             format::REPLACE_ARGUMENT | format::ADD_ARGUMENT => false,
+            format::STARTED_OUTSIDE => {
+                let path = stack.path();
+                if !begins_like_word_of(path, text) {
+                    return Some(path);
+                }
+                false
+            }
             format::ARGUMENT_STARTS_WITHOUT | format::ARGUMENT_HAS_WITHOUT => {
                 let words = table.string(rule, 8)?;
                 let starts = kind == format::ARGUMENT_STARTS_WITHOUT;

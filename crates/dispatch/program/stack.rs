@@ -81,6 +81,11 @@ impl Stack {
         self.top.add(3).cast()
     }
 
+    /// The path that the program was started by.
+    pub unsafe fn path(&self) -> *const u8 {
+        *self.arguments().sub(1)
+    }
+
     pub unsafe fn aux(&self, wanted: u64) -> Option<u64> {
         let mut at = self.aux;
         while *at != AT_NULL {

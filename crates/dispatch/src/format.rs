@@ -75,6 +75,9 @@ pub(crate) const VARIABLE_IS_NOT: u32 = 11;
 /// Rule: not with an argument that has this in it, unless there is also one that is a word of the second string.
 pub(crate) const ARGUMENT_HAS_WITHOUT: u32 = 13;
 
+/// Rule: not where the path that the program was started by begins with none of these words.
+pub(crate) const STARTED_OUTSIDE: u32 = 14;
+
 /// Not a rule: the first string is added to the arguments where none begins like a word of the second.
 pub(crate) const ADD_ARGUMENT: u32 = 12;
 

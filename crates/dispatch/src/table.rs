@@ -28,6 +28,8 @@ pub enum Rule {
     ArgumentStartsWithout(String, String),
     /// Emulated if an argument has the first string in it and none is a word of the second.
     ArgumentHasWithout(String, String),
+    /// Emulated if the path that it was started by, maybe a link, begins with none of these words.
+    StartedOutside(String),
     /// Emulated if a folder of those in the variable, as LD_LIBRARY_PATH has them, has a file of the names in the second
     /// string, which a space separates. Folders that the string begins with, with a slash first, are of no matter.
     FoldersHave(String, String),
@@ -135,6 +137,7 @@ impl Writer {
                     Rule::ArgumentHasWithout(text, words) => {
                         (format::ARGUMENT_HAS_WITHOUT, text, Some(words))
                     }
+                    Rule::StartedOutside(text) => (format::STARTED_OUTSIDE, text, None),
                     Rule::FoldersHave(text, names) => (format::FOLDERS_HAVE, text, Some(names)),
                     Rule::ReplaceArgument(from, to) => (format::REPLACE_ARGUMENT, from, Some(to)),
                     Rule::AddArgument(added, unless) => (format::ADD_ARGUMENT, added, Some(unless)),

@@ -79,6 +79,7 @@ fn words(guard: &Guard) -> Option<String> {
         }
         Condition::ArgumentEnds(text) => format!("emulated with an argument that ends with {text}"),
         Condition::ArgumentHas(text) => format!("emulated with an argument that has {text} in it"),
+        Condition::StartedOutside(text) => format!("emulated when started by a path other than {text}"),
         Condition::Variable(name) => format!("emulated where {name} is set"),
         Condition::VariableHas(name, part) => format!("emulated where {name} has {part} in it"),
         Condition::VariableIsNot(name, value) => format!("emulated where {name} is not {value}"),

@@ -107,6 +107,8 @@ pub struct Unless {
     pub argument_ends: Option<String>,
     /// An argument has this in it.
     pub argument_has: Option<String>,
+    /// The path that it was started by begins with none of these words.
+    pub started_outside: Option<String>,
     /// A variable is set and not empty.
     pub variable: Option<String>,
     /// Of these programs only.
@@ -208,8 +210,14 @@ impl Given {
 
 impl Unless {
     fn count(&self) -> usize {
-        let all =
-            [&self.argument, &self.argument_starts, &self.argument_ends, &self.argument_has, &self.variable];
+        let all = [
+            &self.argument,
+            &self.argument_starts,
+            &self.argument_ends,
+            &self.argument_has,
+            &self.started_outside,
+            &self.variable,
+        ];
         all.into_iter().flatten().count()
     }
 

@@ -117,6 +117,8 @@ pub enum Condition {
     ArgumentHas(String),
     /// Not with an argument that has the first string in it where none is a word of the second.
     ArgumentHasWithout(String, String),
+    /// Not where the path that it was started by begins with none of these words.
+    StartedOutside(String),
     /// Not where a variable is set.
     Variable(String),
     /// Not where a variable has this in its value.
@@ -300,6 +302,7 @@ fn condition(unless: &Unless, words: &Words) -> Option<Condition> {
         .or_else(|| fill(&unless.argument_starts).map(Condition::ArgumentStarts))
         .or_else(|| fill(&unless.argument_ends).map(Condition::ArgumentEnds))
         .or_else(|| fill(&unless.argument_has).map(Condition::ArgumentHas))
+        .or_else(|| fill(&unless.started_outside).map(Condition::StartedOutside))
         .or_else(|| fill(&unless.variable).map(Condition::Variable))
 }
 

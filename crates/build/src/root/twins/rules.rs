@@ -47,6 +47,7 @@ fn rule(condition: &Condition) -> Rule {
         Condition::ArgumentHasWithout(text, words) => Rule::ArgumentHasWithout(text, words),
         Condition::ArgumentEnds(text) => Rule::ArgumentEnds(text),
         Condition::ArgumentHas(text) => Rule::ArgumentHas(text),
+        Condition::StartedOutside(text) => Rule::StartedOutside(text),
         Condition::Variable(name) => Rule::VariableSet(name),
         Condition::VariableHas(name, part) => Rule::VariableHas(name, part),
         Condition::VariableIsNot(name, value) => Rule::VariableIsNot(name, value),

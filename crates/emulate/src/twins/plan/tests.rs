@@ -316,7 +316,7 @@ fn a_later_rule_for_a_package_wins() {
 fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
     let rule = "[[twin]]\npackage = \"make\"\nprograms = [\"usr/bin/make\"]\nenvironment = { HOST = \"{cpu}-{system}\" }\n\
                 strings = [[\"usr/bin/make\", \"x86_64\", \"{cpu}\"]]\nlinks = { \"usr/{triplet}\" = \"lib\" }\n\
-                unless = [{ argument = \"-x\" }, { argument_starts = \"-f\", without = \"-c\" }, { argument_has = \"b\", without = \"-i\" }, { variable = \"V\", has = \"{cpu}\" }, { variable = \"GOARCH\", is_not = \"{go}\" }]\n\
+                unless = [{ argument = \"-x\" }, { argument_starts = \"-f\", without = \"-c\" }, { argument_has = \"b\", without = \"-i\" }, { started_outside = \"/usr/bin/ /bin/\" }, { variable = \"V\", has = \"{cpu}\" }, { variable = \"GOARCH\", is_not = \"{go}\" }]\n\
                 only = [\"-m\"]\nonly_of_32_bits = [\"-s\"]\nonly_of_64_bits = [\"-l\"]\narguments = { a = \"{prefix}/b\" }\n";
     let root = [installed("make", "4", "make-dfsg", "4", "")];
     let made = || planned("arm64", &root, vec![offer("make", "4", "make-dfsg", "4", "")], &[rule]);
@@ -334,6 +334,7 @@ fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
             &Condition::Argument(text("-x")),
             &Condition::ArgumentStartsWithout(text("-f"), text("-c")),
             &Condition::ArgumentHasWithout(text("b"), text("-i")),
+            &Condition::StartedOutside(text("/usr/bin/ /bin/")),
             &Condition::VariableHas(text("V"), text("aarch64")),
             &Condition::VariableIsNot(text("GOARCH"), text("arm64")),
             &Condition::Only(text("-m")),
