@@ -218,10 +218,16 @@ fn clang_is_that_of_the_target() {
 fn generators_write_what_those_of_the_target_write() {
     let needs = "debhelper-compat (= 13), protobuf-compiler, swig, re2c, valac, libwayland-bin, libgio-2.0-dev-bin, \
         libglib2.0-bin, qtbase5-dev-tools, qt6-base-dev-tools, zip, unzip, rsync, desktop-file-utils, \
-        gtk-doc-tools, asciidoc-base, dh-python, python3-all-dev, python3-setuptools, gobject-introspection, \
-        libgirepository1.0-dev, python3-sphinx, cython3";
+        gtk-doc-tools, asciidoc-base";
     let test = "generators_write_what_those_of_the_target_write";
     compare_in(needs, test, include_str!("twins/generators.sh"), &[], &[]);
+}
+
+#[test]
+fn python_is_that_of_the_target() {
+    let needs = "debhelper-compat (= 13), dh-python, python3-all-dev, python3-setuptools, python3-sphinx, cython3, \
+        gobject-introspection, libgirepository1.0-dev";
+    compare_in(needs, "python_is_that_of_the_target", include_str!("twins/python.sh"), &[], &[]);
 }
 
 /// A package with what [`KNOWN`] tells of awk in it.
