@@ -53,6 +53,11 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
                 found |= stack.argc() > 3 && first_starts(stack.arguments().add(1), text);
                 false
             }
+            format::ONLY_SCRIPT => {
+                only = true;
+                found |= is_script(stack.arguments().add(1), text);
+                false
+            }
             format::REPLACE_ARGUMENT | format::ADD_ARGUMENT => false,
             format::STARTED_OUTSIDE => {
                 let path = stack.path();
@@ -209,6 +214,43 @@ unsafe fn first_starts(arguments: *mut *const u8, text: *const u8) -> bool {
     }
     let next = *arguments.add(1);
     *(*arguments).add(at) == 0 && !next.is_null() && sys::starts(next, text.add(at + 1))
+}
+
+/// Whether "test" is how a part of a path begins, or what is to be run: not so in `gen-installed-test.py`.
+unsafe fn is_test(path: *const u8) -> bool {
+    let mut at = 0;
+    while *path.add(at) != 0 {
+        if sys::starts(path.add(at), c"test".as_ptr().cast()) {
+            let before = |words: &[&[u8]]| {
+                words.iter().any(|word| {
+                    at >= word.len() && (0..word.len()).all(|place| *path.add(at - word.len() + place) == word[place])
+                })
+            };
+            if at == 0 || before(&[b"/", b"run", b"run-", b"run_", b"py", b"py.", b"unit", b"nose", b"s"]) {
+                return true;
+            }
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Whether the arguments, behind options of those words, are `-c` and what to do, or a script; a test is none.
+unsafe fn is_script(mut argument: *mut *const u8, options: *const u8) -> bool {
+    while !(*argument).is_null() {
+        let (text, next) = (*argument, *argument.add(1));
+        if sys::equal(text, c"-c".as_ptr().cast()) {
+            return !next.is_null() && !sys::has(next, c"test".as_ptr().cast());
+        }
+        if *text != b'-' {
+            return *text != 0 && !is_test(text) && (next.is_null() || !is_test(next));
+        }
+        if !is_word_of(text, options) {
+            return false;
+        }
+        argument = argument.add(1);
+    }
+    false
 }
 
 unsafe fn argument_meets(stack: &Stack, kind: u32, text: *const u8) -> bool {

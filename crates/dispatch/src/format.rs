@@ -6,6 +6,8 @@
 pub(crate) const TABLE_PATH: &[u8] = b"/dev/.twins/table\0";
 /// Where choices against a twin are noted; with the zero at its end.
 pub(crate) const CHOICES_PATH: &[u8] = b"/dev/.twins.log/choices\0";
+/// Where a twin notes that it did not do all that it was to do; with the zero at its end.
+pub(crate) const FAILED_PATH: &[u8] = b"/dev/.twins.log/failed\0";
 /// A variable with which a twin starts the emulated program in its own place: why, for the choices. That program does
 /// not find it. With the zero at its end.
 pub(crate) const EMULATE: &[u8] = b"ARCHMILL_EMULATE\0";
@@ -77,6 +79,10 @@ pub(crate) const ARGUMENT_HAS_WITHOUT: u32 = 13;
 
 /// Rule: not where the path that the program was started by begins with none of these words.
 pub(crate) const STARTED_OUTSIDE: u32 = 14;
+
+/// Rule: only where what is behind options that are words of the string is `-c` or a script, and no test; or where the
+/// first argument is as a rule of [`ONLY_FIRST_STARTS`] has it.
+pub(crate) const ONLY_SCRIPT: u32 = 15;
 
 /// Not a rule: the first string is added to the arguments where none begins like a word of the second.
 pub(crate) const ADD_ARGUMENT: u32 = 12;

@@ -7,7 +7,7 @@
 //! one in the table (path, size and modification time) is emulated.
 //!
 //! The code is in `program/`, compiled apart by `build.rs`. It is the reason for this being a crate: it has no standard
-//! library, and is, with the library of `archmill-macros`, the one place besides the sandbox with `unsafe`.
+//! library, and is, with the libraries of `archmill-macros` and `archmill-longdouble`, the one place besides the sandbox with `unsafe`.
 #![forbid(unsafe_code)]
 
 mod combine;
@@ -25,6 +25,9 @@ pub const TABLE: &str = path(format::TABLE_PATH);
 pub const NOTES: &str = "/dev/.twins.log";
 /// The file in [`NOTES`] that has a line for each time that a rule was against a twin: program, tab, what in the rule met.
 pub const CHOICES: &str = path(format::CHOICES_PATH);
+/// The file in [`NOTES`] that has a line for each twin that could neither do what it was to do nor leave it to the emulated
+/// program. What was built then is not to be trusted.
+pub const FAILED: &str = path(format::FAILED_PATH);
 /// The variable with which a twin starts the emulated program in its own place: why, for [`CHOICES`].
 pub const EMULATE: &str = path(format::EMULATE);
 
@@ -49,5 +52,6 @@ mod tests {
     fn paths_that_the_code_opens_are_in_the_folders_that_are_mounted() {
         assert_eq!(TABLE, format!("{PREFIX}/table"));
         assert_eq!(CHOICES, format!("{NOTES}/choices"));
+        assert_eq!(FAILED, format!("{NOTES}/failed"));
     }
 }

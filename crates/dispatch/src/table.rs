@@ -24,6 +24,9 @@ pub enum Rule {
     /// Emulated unless the first argument begins like this, or like that of another rule of this kind. Of two words, with
     /// one space between, the first is the first argument and the second the beginning of the next.
     OnlyFirstStarts(String),
+    /// Emulated unless what is behind options that are words of this is `-c` or a script, and no test by its name or by the
+    /// argument that follows; or unless a rule of [`Self::OnlyFirstStarts`] says that the twin runs.
+    OnlyScript(String),
     /// Emulated if an argument begins like the first string and none is a word of the second.
     ArgumentStartsWithout(String, String),
     /// Emulated if an argument has the first string in it and none is a word of the second.
@@ -131,6 +134,7 @@ impl Writer {
                     Rule::VariableHas(text, part) => (format::VARIABLE_HAS, text, Some(part)),
                     Rule::VariableIsNot(text, value) => (format::VARIABLE_IS_NOT, text, Some(value)),
                     Rule::OnlyFirstStarts(text) => (format::ONLY_FIRST_STARTS, text, None),
+                    Rule::OnlyScript(options) => (format::ONLY_SCRIPT, options, None),
                     Rule::ArgumentStartsWithout(text, words) => {
                         (format::ARGUMENT_STARTS_WITHOUT, text, Some(words))
                     }

@@ -34,48 +34,62 @@ pub struct Architecture {
     pub go: &'static str,
     /// Rust's target triple, as in /usr/share/rustc/architecture.mk.
     pub rust: &'static str,
+    /// Whether every such processor has fused multiplication and addition, which rounds once: then the C library's functions for
+    /// floating point use it, and their last bits are those of other machines that do.
+    pub fuses: bool,
+    /// Bits of C's long double: 80 are those of x86, 106 two numbers of 64 bits.
+    pub long_double: u8,
     /// Top-level folders besides bin, sbin and lib that are links into /usr.
     pub usr_links: &'static [&'static str],
 }
 
 /// All that is known. The names of OBS are those of its scheduler architectures.
 pub const TABLE: &[Architecture] = &[
-    entry(
-        "amd64",
-        &["x86_64"],
-        "x86_64-linux-gnu",
-        64,
-        62,
-        "x86_64",
-        "x86_64",
-        "amd64",
-        "x86_64-unknown-linux-gnu",
-        &["lib64"],
-    ),
-    entry(
-        "i386",
-        &["i586", "i686"],
-        "i386-linux-gnu",
-        32,
-        3,
-        "i386",
-        "i686",
-        "386",
-        "i686-unknown-linux-gnu",
-        &[],
-    ),
-    entry(
-        "arm64",
-        &["aarch64"],
-        "aarch64-linux-gnu",
-        64,
-        183,
-        "aarch64",
-        "aarch64",
-        "arm64",
-        "aarch64-unknown-linux-gnu",
-        &[],
-    ),
+    Architecture {
+        long_double: 80,
+        ..entry(
+            "amd64",
+            &["x86_64"],
+            "x86_64-linux-gnu",
+            64,
+            62,
+            "x86_64",
+            "x86_64",
+            "amd64",
+            "x86_64-unknown-linux-gnu",
+            &["lib64"],
+        )
+    },
+    Architecture {
+        long_double: 80,
+        ..entry(
+            "i386",
+            &["i586", "i686"],
+            "i386-linux-gnu",
+            32,
+            3,
+            "i386",
+            "i686",
+            "386",
+            "i686-unknown-linux-gnu",
+            &[],
+        )
+    },
+    Architecture {
+        fuses: true,
+        ..entry(
+            "arm64",
+            &["aarch64"],
+            "aarch64-linux-gnu",
+            64,
+            183,
+            "aarch64",
+            "aarch64",
+            "arm64",
+            "aarch64-unknown-linux-gnu",
+            &[],
+        )
+    },
     entry(
         "armhf",
         &["armv7hl", "armv7l"],
@@ -100,30 +114,36 @@ pub const TABLE: &[Architecture] = &[
         "armv5te-unknown-linux-gnueabi",
         &[],
     ),
-    entry(
-        "riscv64",
-        &["riscv64"],
-        "riscv64-linux-gnu",
-        64,
-        243,
-        "riscv64",
-        "riscv64",
-        "riscv64",
-        "riscv64gc-unknown-linux-gnu",
-        &[],
-    ),
-    entry(
-        "ppc64el",
-        &["ppc64le"],
-        "powerpc64le-linux-gnu",
-        64,
-        21,
-        "ppc64le",
-        "ppc64le",
-        "ppc64le",
-        "powerpc64le-unknown-linux-gnu",
-        &["lib64"],
-    ),
+    Architecture {
+        fuses: true,
+        ..entry(
+            "riscv64",
+            &["riscv64"],
+            "riscv64-linux-gnu",
+            64,
+            243,
+            "riscv64",
+            "riscv64",
+            "riscv64",
+            "riscv64gc-unknown-linux-gnu",
+            &[],
+        )
+    },
+    Architecture {
+        long_double: 106,
+        ..entry(
+            "ppc64el",
+            &["ppc64le"],
+            "powerpc64le-linux-gnu",
+            64,
+            21,
+            "ppc64le",
+            "ppc64le",
+            "ppc64le",
+            "powerpc64le-unknown-linux-gnu",
+            &["lib64"],
+        )
+    },
     Architecture {
         endian: Endian::Big,
         ..entry(
@@ -155,7 +175,23 @@ const fn entry(
     usr_links: &'static [&'static str],
 ) -> Architecture {
     let endian = Endian::Little;
-    Architecture { debian, obs, triplet, bits, endian, elf_machine, qemu, machine, go, rust, usr_links }
+    let fuses = false;
+    let long_double = if bits == 64 { 128 } else { 64 };
+    Architecture {
+        debian,
+        obs,
+        triplet,
+        bits,
+        endian,
+        elf_machine,
+        qemu,
+        machine,
+        go,
+        rust,
+        fuses,
+        long_double,
+        usr_links,
+    }
 }
 
 /// No such architecture.

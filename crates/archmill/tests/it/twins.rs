@@ -196,6 +196,27 @@ fn a_twin_without_the_string_that_rules_name_is_left_out() {
     assert_eq!(sed["native"], false, "{sed}");
 }
 
+/// A script that has written something cannot be left to the emulated Python, and a build may not heed that it failed.
+#[test]
+fn what_a_twin_left_undone_fails_the_build() {
+    if !network("what_a_twin_left_undone_fails_the_build") {
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let script =
+        "python3 -c 'print(1, flush=True); import math; open(\"x\", \"w\").write(str(math.erf(1)))' || true";
+    let source = Tree { needs: "python3", ..Tree::new("undone", script) }.write(tmp.path());
+    let out = tmp.path().join("out").display().to_string();
+    let build = ["build", &source, "--arch", "arm64", "--mode", "accelerated", "--out", &out];
+    let (output, _) = archmill_in_step(&build, "trixie", &[], tmp.path());
+    let told = said(&output);
+    assert!(!output.status.success(), "{told}");
+    assert!(told.contains("a twin could not do what it was to do"), "{told}");
+    let record = std::fs::read_to_string(tmp.path().join("out/build-record.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    assert_eq!(record["outcome"]["class"], "acceleration", "{record}");
+}
+
 #[test]
 fn rustc_is_that_of_the_target() {
     let test = "rustc_is_that_of_the_target";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use archmill_archive::{Expected, FetchError, OpenedSuite, PoolFile, fetch_all};
 use archmill_deb::Arch;
-use archmill_emulate::twins::{AccelerationPlan, Family, Installed, Offer, Offers, builtin, parse, plan};
+use archmill_emulate::twins::{AccelerationPlan, Family, Host, Installed, Offer, builtin, parse, plan};
 use archmill_emulate::{Architecture, Execution, find};
 use archmill_sandbox::cleanup::WorkFolder;
 use archmill_sandbox::{Mount, MountSource};
@@ -19,7 +19,7 @@ use super::host_packages::{HostPackages, installed};
 use super::session::Session;
 use crate::classify::Phase;
 use crate::report::Event;
-use crate::root::twins::{FORMAT, LINKS, LayArgs, left_out};
+use crate::root::twins::{EXTENSIONS, FORMAT, LINKS, LayArgs, left_out};
 
 /// What there is for a machine in the suites of a build.
 struct OfHost {
@@ -64,8 +64,8 @@ pub(super) fn acceleration(
     let installed: Vec<Installed> =
         set.packages.iter().map(|package| installed(universe.package(package.id), arch.debian)).collect();
     let families = twin_rules(&session.setup.twin_rules).during(Phase::Host)?;
-    let hosts: Vec<(&Architecture, &dyn Offers)> =
-        offers.iter().map(|(host, offers)| (*host, offers as &dyn Offers)).collect();
+    let hosts: Vec<Host<'_>> =
+        offers.iter().map(|(arch, offers)| Host { arch, offers, fuses: fuses(arch) }).collect();
     let mut plan = plan(arch, &hosts, &installed, &families);
     for name in &session.setup.without_twins {
         if !plan.twins.iter().any(|twin| twin.package == *name) {
@@ -76,6 +76,16 @@ pub(super) fn acceleration(
     }
     plan.twins.retain(|twin| !session.setup.without_twins.contains(&twin.package));
     Ok(plan)
+}
+
+/// Whether the C library of this machine computes with fused multiplication and addition there: glibc does where the processor
+/// has that and AVX2. Programs of 32 bits have the x87's floating point.
+fn fuses(arch: &Architecture) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has = std::is_x86_feature_detected!("fma") && std::is_x86_feature_detected!("avx2");
+    #[cfg(not(target_arch = "x86_64"))]
+    let has = arch.fuses;
+    has && arch.bits == 64
 }
 
 fn of_host(session: &Session<'_>, host: &Architecture, suites: &[OpenedSuite]) -> Result<OfHost, JobError> {
@@ -161,7 +171,7 @@ fn folder(
     plan: &AccelerationPlan,
     root: &[(String, PathBuf)],
 ) -> Result<PathBuf, JobError> {
-    let key = key(plan, root);
+    let key = key(plan, arch.long_double, root);
     let place = session.folder("twins").join(&key);
     if place.join("table").is_file() {
         return Ok(place);
@@ -185,6 +195,7 @@ fn folder(
         libraries: plan.libraries.iter().map(|offer| (offer.arch.clone(), unpacked(offer))).collect(),
         root: root.to_vec(),
         target: arch.triplet.to_owned(),
+        long_double: arch.long_double,
         links: plan.links.clone(),
         pool: pool.clone(),
         folder: folder.clone(),
@@ -201,13 +212,19 @@ fn folder(
     moved.map(|()| place)
 }
 
-fn key(plan: &AccelerationPlan, root: &[(String, PathBuf)]) -> String {
+fn key(plan: &AccelerationPlan, long_double: u8, root: &[(String, PathBuf)]) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("archmill twins {FORMAT}\n"));
     hash.update(serde_json::to_vec(plan).unwrap_or_default());
     if plan.twins.iter().any(|twin| twin.macros) {
         hash.update(archmill_macros::LIBRARY);
         hash.update(archmill_macros::SERVER);
+    }
+    if plan.twins.iter().any(|twin| !twin.long_double.is_empty()) {
+        hash.update(archmill_longdouble::library(long_double));
+    }
+    if plan.twins.iter().any(|twin| twin.extensions.is_some()) {
+        hash.update(EXTENSIONS);
     }
     for (name, folder) in root {
         hash.update(format!("{name} {}\n", folder.display()));

@@ -18,7 +18,7 @@ use super::session::{Request, Session};
 use super::source::{Source, has_ending};
 use super::traces::check_traces;
 use crate::artifacts::{self, ArtifactError};
-use crate::classify::{Phase, relevant_lines};
+use crate::classify::{Class, Phase, relevant_lines};
 use crate::log::{Header, LogError, LogWriter, Section, Summary};
 use crate::record::{
     Artifact, BuildRecord, Choice, ExecutableUse, FORMAT_VERSION, Host, Inputs, LimitSettings, Outcome,
@@ -378,6 +378,12 @@ pub(super) fn finish(
     if plan.acceleration.is_some() {
         note_choices(sandbox, progress)?;
     }
+    let twins_failed = failed_twins(plan, sandbox);
+    if let Some(message) = twins_failed {
+        progress.log(|log| log.error(&message))?;
+        let outcome = Outcome::failure(Phase::Build, Class::Acceleration, message);
+        return Ok(Finished { successful: false, outcome, artifacts: Vec::new() });
+    }
     if !exit.status.success() {
         let outcome = failure(exit, &request.limits, &progress.log.tail());
         progress.log(|log| log.error(outcome.message.as_deref().unwrap_or_default()))?;
@@ -404,6 +410,14 @@ pub(super) fn finish(
             Ok(Finished { successful: false, outcome, artifacts: Vec::new() })
         }
     }
+}
+
+/// What twins noted that did not do all that they were to do, which the build may not have heeded.
+fn failed_twins(plan: &Plan, sandbox: &Sandbox) -> Option<String> {
+    plan.acceleration.as_ref()?;
+    let notes = sandbox.read(archmill_dispatch::FAILED, 1 << 20).ok()?;
+    let first = String::from_utf8_lossy(&notes).lines().next()?.to_owned();
+    Some(format!("a twin could not do what it was to do: {first}"))
 }
 
 /// Programs that were emulated though they have a twin, into record and log. A build may write there what it likes: it is

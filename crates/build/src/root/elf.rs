@@ -1,5 +1,7 @@
 //! ELF files for x86-64, as far as the layout of twins looks into them (elf(5)).
 
+use super::restring::room;
+
 const PT_LOAD: u64 = 1;
 const PT_DYNAMIC: u64 = 2;
 const DT_NEEDED: u64 = 1;
@@ -76,4 +78,75 @@ pub(super) fn needed(bytes: &[u8]) -> Vec<String> {
         Some(String::from_utf8_lossy(&rest[..end]).into_owned())
     };
     entries.iter().filter(|(tag, _)| *tag == DT_NEEDED).filter_map(|(_, at)| text(*at)).collect()
+}
+
+/// Has a program want one more library, before all others; false where there is no place to say so.
+pub(super) fn need_first(bytes: &mut [u8], name: &str) -> bool {
+    let segments = segments(bytes);
+    let entries = dynamic(bytes, &segments);
+    let Some(section) = segments.iter().find(|segment| segment.kind == PT_DYNAMIC) else { return false };
+    // Linkers leave empty entries; the last one stays what ends them.
+    if section.size / 16 < entries.len() as u64 + 2 {
+        return false;
+    }
+    let Some((_, strings)) = entries.iter().find(|(tag, _)| *tag == DT_STRTAB) else { return false };
+    let text = [name.as_bytes(), b"\0"].concat();
+    let Some((place, address)) = room(bytes, &segments, text.len()) else { return false };
+    bytes[place..place + text.len()].copy_from_slice(&text);
+    let first = (DT_NEEDED, address.wrapping_sub(*strings));
+    let all = std::iter::once(first).chain(entries).chain([(0, 0)]);
+    for (at, (tag, value)) in (section.offset..).step_by(16).zip(all) {
+        write(bytes, at, &tag.to_le_bytes());
+        write(bytes, at + 8, &value.to_le_bytes());
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program whose dynamic section has room for so many entries; two are a library and where names are.
+    fn program(entries: u64) -> Vec<u8> {
+        let mut bytes = vec![0; 0x300];
+        write(&mut bytes, 0, b"\x7fELF\x02\x01");
+        write(&mut bytes, 32, &64_u64.to_le_bytes());
+        write(&mut bytes, 56, &3_u16.to_le_bytes());
+        let mut segment = |index: u64, kind: u32, flags: u32, offset: u64, address: u64, size: u64| {
+            let at = 64 + index * 56;
+            write(&mut bytes, at, &kind.to_le_bytes());
+            write(&mut bytes, at + 4, &flags.to_le_bytes());
+            for (place, value) in [(8, offset), (16, address), (32, size)] {
+                write(&mut bytes, at + place, &value.to_le_bytes());
+            }
+        };
+        segment(0, 1, 4, 0x110, 0x1110, 0x10);
+        segment(1, 1, 6, 0x200, 0x3200, 0x100);
+        segment(2, 2, 6, 0x200, 0x3200, entries * 16);
+        write(&mut bytes, 0x110, b"\0libc.so\0");
+        for (at, value) in [(0x200, DT_NEEDED), (0x208, 1), (0x210, DT_STRTAB), (0x218, 0x1110)] {
+            write(&mut bytes, at, &value.to_le_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_library_comes_before_those_that_a_program_wants_already() {
+        let mut bytes = program(5);
+        assert!(need_first(&mut bytes, "liba.so"));
+        // Names are found from the address of their table on; the new one is behind the segment that has them.
+        let entries = dynamic(&bytes, &segments(&bytes));
+        assert_eq!(entries, [(DT_NEEDED, 0x10), (DT_NEEDED, 1), (DT_STRTAB, 0x1110)]);
+        assert_eq!(&bytes[0x120..0x128], b"liba.so\0");
+        assert_eq!(number(&bytes, 0x230, 8), Some(0));
+    }
+
+    #[test]
+    fn a_program_without_an_empty_entry_stays_as_it_is() {
+        for mut bytes in [program(3), vec![0; 200], b"\x7fELF".to_vec()] {
+            let before = bytes.clone();
+            assert!(!need_first(&mut bytes, "liba.so"));
+            assert_eq!(bytes, before);
+        }
+    }
 }

@@ -34,7 +34,7 @@ pub(super) fn replace(bytes: &mut [u8], from: &str, to: &str) -> bool {
 
 /// The rest of the last page of a segment that nobody writes to is mapped with it, and is zeros: where, and with which
 /// address.
-fn room(bytes: &[u8], segments: &[Segment], size: usize) -> Option<(usize, u64)> {
+pub(super) fn room(bytes: &[u8], segments: &[Segment], size: usize) -> Option<(usize, u64)> {
     for segment in loaded(segments).filter(|segment| segment.flags & PF_W == 0) {
         let end = segment.offset + segment.size;
         let later = loaded(segments).map(|other| other.offset).filter(|offset| *offset >= end);

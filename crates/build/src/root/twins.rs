@@ -9,8 +9,8 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use archmill_dispatch::{Entry, PREFIX, Rule, Table};
-use archmill_emulate::twins::Twin;
+use archmill_dispatch::{Entry, FAILED, PREFIX, Rule, Table};
+use archmill_emulate::twins::{Condition, Twin};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -24,7 +24,7 @@ mod machine;
 mod rules;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 18;
+pub const FORMAT: u32 = 19;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub struct LayArgs {
     pub root: Vec<(String, PathBuf)>,
     /// GNU triplet of the target.
     pub target: String,
+    /// Bits of the target's long double.
+    pub long_double: u8,
     /// Links that twins need in the root, and what they point to.
     pub links: BTreeMap<String, String>,
     /// Folder of files that all such folders share.
@@ -49,7 +51,7 @@ pub struct LayArgs {
 pub const LINKS: &str = "links";
 
 /// What a twin of Python runs first.
-const EXTENSIONS: &str = include_str!("twins/python.py");
+pub const EXTENSIONS: &str = include_str!("twins/python.py");
 /// The name of the module.
 const EXTENSIONS_NAME: &str = "_archmill_twins";
 /// Extension modules of the root that have a twin, below the prefix: size, modification time and path.
@@ -79,6 +81,7 @@ pub fn lay_task(args: Value, _: &mut dyn FnMut(Value)) -> Result<Value, String> 
         folders: Vec::new(),
         entries: Vec::new(),
         met: HashSet::new(),
+        unfit: BTreeMap::new(),
     };
     layer.folder("lib")?;
     for machine in &MACHINES {
@@ -199,6 +202,8 @@ struct Layer<'a> {
     entries: Vec<(String, Entry)>,
     /// Strings that have become others, each with the pattern of its file.
     met: HashSet<(String, String)>,
+    /// Packages whose twins cannot be used, and why.
+    unfit: BTreeMap<String, String>,
 }
 
 impl Layer<'_> {
@@ -337,15 +342,24 @@ impl Layer<'_> {
 
     /// What lets a twin of Python load extension modules.
     fn extensions(&self) -> Result<(), String> {
+        if !self.args.twins.iter().any(|(twin, _)| twin.extensions.is_some()) {
+            return Ok(());
+        }
         let mut known = BTreeSet::new();
         for (twin, _) in &self.args.twins {
             let Some(folder) = &twin.extensions else { continue };
             let (folder, own) = (self.args.folder.join(folder), machine(&twin.offer.arch).triplet);
+            let tools = twin.rules.iter().filter_map(|guard| match &guard.condition {
+                Condition::Only(text) => Some(text.as_str()),
+                _ => None,
+            });
             let text = [
                 ("@own@", own),
                 ("@target@", &self.args.target),
                 ("@prefix@", PREFIX),
                 ("@modules@", &format!("{PREFIX}/{MODULES}")),
+                ("@failed@", FAILED),
+                ("@tools@", &tools.collect::<Vec<_>>().join("\n")),
             ];
             let text = text.iter().fold(EXTENSIONS.to_owned(), |text, (word, is)| text.replace(word, is));
             let line = format!("import {EXTENSIONS_NAME}, sys; sys.modules.pop(\"{EXTENSIONS_NAME}\")\n");
@@ -358,9 +372,6 @@ impl Layer<'_> {
                 let there = self.args.folder.join(path.replace(&self.args.target, own)).is_file();
                 there.then(|| format!("{} {} /{path}\n", known.size, known.mtime))
             }));
-        }
-        if !self.args.twins.iter().any(|(twin, _)| twin.extensions.is_some()) {
-            return Ok(());
         }
         self.parents(Path::new(MODULES))?;
         let path = self.args.folder.join(MODULES);
@@ -404,6 +415,7 @@ impl Layer<'_> {
         }
         let mut bytes = std::fs::read(source).map_err(at("read", source))?;
         let mut changed = self.restring(&mut bytes, to);
+        changed |= self.long_double(&mut bytes, to)?;
         changed |= redirect(&mut bytes, self.machine, &self.folders);
         if let Some(own) = stands_for {
             changed |= self.itself(&mut bytes, own)?;
@@ -445,6 +457,26 @@ impl Layer<'_> {
         changed
     }
 
+    /// Has a program that reads and prints long double load what gives it the target's.
+    fn long_double(&mut self, bytes: &mut [u8], path: &Path) -> Result<bool, String> {
+        let wants = |twin: &&(Twin, PathBuf)| twin.0.long_double.iter().any(|pattern| means(pattern, path));
+        let Some((twin, _)) = self.args.twins.iter().find(wants) else { return Ok(false) };
+        let library = archmill_longdouble::library(self.args.long_double);
+        let is_64_bits = self.machine.arch == MACHINES[0].arch;
+        if library.is_empty() || !is_64_bits || !elf::need_first(bytes, archmill_longdouble::NAME) {
+            let reason = format!("{} of the twin cannot be given the target's long double", path.display());
+            self.unfit.insert(twin.package.clone(), reason);
+            return Ok(false);
+        }
+        let to = Path::new(self.machine.libraries).join(archmill_longdouble::NAME);
+        self.parents(&to)?;
+        let to = self.args.folder.join(to);
+        if !to.exists() {
+            place(&self.pooled(library, 0o644)?, &to)?;
+        }
+        Ok(true)
+    }
+
     /// Where a build says that libraries of its own are to be loaded, the target's program loads them. Those of its own
     /// folders it loads anyway: R names them to whatever it starts.
     fn heed_library_path(&mut self) {
@@ -468,7 +500,8 @@ impl Layer<'_> {
         self.entries = entries;
     }
 
-    /// Twins that lack a string which is to become the target's: such a one may tell of this machine.
+    /// Twins that lack a string which is to become the target's, or that cannot be given its long double: such a one may tell of
+    /// this machine.
     fn left_out(&self) -> BTreeMap<String, String> {
         let strings = self.args.twins.iter().flat_map(|(twin, _)| {
             twin.strings.iter().map(|(file, from, to)| (&twin.package, file, from, to))
@@ -479,6 +512,7 @@ impl Layer<'_> {
                 let reason = format!("{file} of the twin has no {from:?} in it, which had to become {to:?}");
                 (package.clone(), reason)
             })
+            .chain(self.unfit.clone())
             .collect()
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use archmill_deb::Arch;
 use archmill_emulate::Architecture;
-use archmill_emulate::twins::{CompilerSource, Family, plan};
+use archmill_emulate::twins::{CompilerSource, Family, Host, plan};
 use archmill_solve::{PackageId, PackageRef, Sources, Universe};
 
 use super::make::can_make;
@@ -24,7 +24,7 @@ pub fn lacking(
     let offers = HostPackages { universe: host, arch: &arch, uris: &[], cache };
     let packages: Vec<_> =
         packages.iter().map(|package| installed(root.package(*package), target.debian)).collect();
-    let plan = plan(target, &[(native, &offers)], &packages, families);
+    let plan = plan(target, &[Host { arch: native, offers: &offers, fuses: false }], &packages, families);
     let mut lacking: Vec<CompilerSource> =
         plan.refused.into_iter().filter_map(|refusal| refusal.toolchain).collect();
     lacking.retain(|compiler| can_make(&compiler.source));

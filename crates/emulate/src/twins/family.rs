@@ -69,10 +69,12 @@ pub struct Given {
     pub unless: Vec<Unless>,
     /// The emulated program runs unless the first argument begins like one of these.
     pub only: Vec<String>,
-    /// The same, where the twin is a program of 32 bits.
-    pub only_of_32_bits: Vec<String>,
-    /// The same, where it is one of 64 bits.
-    pub only_of_64_bits: Vec<String>,
+    /// The same, where this machine rounds otherwise than the target.
+    pub only_if_rounding_differs: Vec<String>,
+    /// The same, where it rounds as the target does.
+    pub only_if_rounding_agrees: Vec<String>,
+    /// The same: behind these options, scripts and `-c`, but for tests, where it rounds as the target does.
+    pub scripts_if_rounding_agrees: Option<String>,
     /// Arguments that are replaced; an asterisk stands for the name of a folder that the root's packages or the twins have
     /// there. Where there is no file to replace one with, the emulated program runs.
     pub arguments: BTreeMap<String, String>,
@@ -85,6 +87,8 @@ pub struct Given {
     /// The twin is a Python, which loads extension modules of this machine in place of the target's: its site-packages folder
     /// for what does that, below the prefix.
     pub extensions: Option<String>,
+    /// Programs that read and print numbers of C's long double: they get the target's.
+    pub long_double: Vec<String>,
     /// Links below the prefix, and what they point to.
     pub prefix_links: BTreeMap<String, String>,
     /// Files below the prefix, a string in them, and what it becomes.
@@ -170,6 +174,7 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
             &given.data,
             &given.folders,
             &given.from_target,
+            &given.long_double,
         ];
         for pattern in patterns.into_iter().flatten() {
             if pattern.starts_with('/') {
@@ -243,6 +248,10 @@ pub(super) struct Words {
 impl Words {
     pub(super) fn new(arch: &Architecture) -> Self {
         Self { arch: *arch, digits: String::new(), package: String::new() }
+    }
+
+    pub(super) fn is_of_32_bits(&self) -> bool {
+        self.arch.bits == 32
     }
 
     pub(super) fn fill(&self, text: &str) -> String {

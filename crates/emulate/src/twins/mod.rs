@@ -8,4 +8,4 @@ mod plan;
 
 pub use family::{Family, FamilyError, Given, Unless, builtin, parse};
 pub use offers::{Installed, Offer, Offers};
-pub use plan::{AccelerationPlan, CompilerSource, Condition, Guard, Refusal, Twin, plan};
+pub use plan::{AccelerationPlan, CompilerSource, Condition, Guard, Host, Refusal, Twin, plan};

@@ -77,6 +77,9 @@ pub struct Twin {
     /// Where it is a Python: its site-packages folder, below the prefix, for what loads this machine's extension modules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<String>,
+    /// Programs that get the target's long double.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub long_double: Vec<String>,
     /// What speaks against it at a start.
     #[serde(default)]
     pub rules: Vec<Guard>,
@@ -127,6 +130,8 @@ pub enum Condition {
     VariableIsNot(String, String),
     /// Only with a first argument like this.
     Only(String),
+    /// Or with a script or `-c`, behind these options at most, that is no test.
+    OnlyScript(String),
     /// The first string becomes the second.
     Replace(String, String),
     /// The first string is added, unless an argument begins like a word of the second.
@@ -168,23 +173,35 @@ impl From<String> for NoTwin {
     }
 }
 
+/// An architecture that this machine executes.
+#[derive(Clone, Copy)]
+pub struct Host<'a> {
+    /// Which.
+    pub arch: &'a Architecture,
+    /// What there is for it.
+    pub offers: &'a dyn Offers,
+    /// Whether its C library computes with fused multiplication and addition, and so rounds as a target does that
+    /// [fuses](Architecture::fuses).
+    pub fuses: bool,
+}
+
 /// Decides which packages of a root have twins. No I/O; the same input gives the same plan.
 ///
 /// `hosts` are the architectures that this machine executes with what there is for them, its own first.
 pub fn plan(
     arch: &Architecture,
-    hosts: &[(&Architecture, &dyn Offers)],
+    hosts: &[Host<'_>],
     installed: &[Installed],
     families: &[Family],
 ) -> AccelerationPlan {
     let mut planners: Vec<Planner<'_>> = hosts
         .iter()
-        .map(|(host, offers)| Planner {
+        .map(|host| Planner {
             arch,
-            host,
+            host: host.arch,
             root: installed.iter().map(|package| (package.name.as_str(), package)).collect(),
             installed,
-            offers: *offers,
+            offers: host.offers,
             known: HashMap::new(),
         })
         .collect();
@@ -204,7 +221,8 @@ pub fn plan(
             }
             let fits = |planner: &Planner<'_>| !given.same_word_size || planner.host.bits == arch.bits;
             let at = planners.iter().position(fits).unwrap_or(0);
-            let Some(planner) = planners.get_mut(at) else { continue };
+            let (Some(planner), Some(host)) = (planners.get_mut(at), hosts.get(at)) else { continue };
+            let agrees = arch.fuses && host.fuses;
             match planner.twin(package, given, &words) {
                 Ok((offer, needed)) => {
                     let named =
@@ -212,7 +230,7 @@ pub fn plan(
                     libraries.extend(named);
                     plan.links
                         .extend(given.links.iter().map(|(link, to)| (words.fill(link), words.fill(to))));
-                    plan.twins.push(twin(package, &family.family, given, &words, arch.bits, offer));
+                    plan.twins.push(twin(package, &family.family, given, &words, offer, agrees));
                 }
                 Err(NoTwin { reason, toolchain }) => plan.refused.push(Refusal {
                     package: format!("{} {}", package.name, package.version),
@@ -230,10 +248,10 @@ pub fn plan(
     plan
 }
 
-fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u8, offer: Offer) -> Twin {
+fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: Offer, agrees: bool) -> Twin {
     let fill = |list: &[String]| list.iter().map(|text| words.fill(text)).collect::<Vec<_>>();
     let mut except = fill(&given.except);
-    if bits == 32 {
+    if words.is_of_32_bits() {
         except.extend(fill(&given.except_for_32_bits));
     }
     let everywhere = |condition| Guard { at: None, condition };
@@ -242,8 +260,10 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u
         .iter()
         .filter_map(|unless| Some(Guard { at: unless.at.clone(), condition: condition(unless, words)? }))
         .collect();
-    let more = if offer.arch == "i386" { &given.only_of_32_bits } else { &given.only_of_64_bits };
+    let more = if agrees { &given.only_if_rounding_agrees } else { &given.only_if_rounding_differs };
     rules.extend(given.only.iter().chain(more).map(|text| everywhere(Condition::Only(words.fill(text)))));
+    let scripts = given.scripts_if_rounding_agrees.iter().filter(|_| agrees);
+    rules.extend(scripts.map(|options| everywhere(Condition::OnlyScript(options.clone()))));
     let replaced =
         given.arguments.iter().map(|(from, to)| Condition::Replace(words.fill(from), words.fill(to)));
     let added =
@@ -268,6 +288,7 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, bits: u
         tried: given.tried,
         macros: given.macros,
         extensions: given.extensions.as_ref().map(|folder| words.fill(folder)),
+        long_double: fill(&given.long_double),
         rules,
         prefix_links: given
             .prefix_links

@@ -52,6 +52,7 @@ fn rule(condition: &Condition) -> Rule {
         Condition::VariableHas(name, part) => Rule::VariableHas(name, part),
         Condition::VariableIsNot(name, value) => Rule::VariableIsNot(name, value),
         Condition::Only(text) => Rule::OnlyFirstStarts(text),
+        Condition::OnlyScript(options) => Rule::OnlyScript(options),
         Condition::Replace(from, to) => Rule::ReplaceArgument(from, to),
         Condition::Append(what, unless) => Rule::AddArgument(what, unless),
     }

@@ -39,10 +39,15 @@ fn offer(name: &str, version: &str, source: &str, source_version: &str, depends:
     }
 }
 
+fn host<'a>(arch: &str, offers: &'a Made) -> Host<'a> {
+    Host { arch: find(arch).unwrap(), offers, fuses: arch == "amd64" }
+}
+
 fn planned(target: &str, root: &[Installed], offers: Vec<Offer>, rules: &[&str]) -> AccelerationPlan {
     let families: Vec<Family> =
         rules.iter().map(|text| parse("test.toml", &format!("family = \"test\"\n{text}")).unwrap()).collect();
-    plan(find(target).unwrap(), &[(find("amd64").unwrap(), &Made(offers) as &dyn Offers)], root, &families)
+    let offers = Made(offers);
+    plan(find(target).unwrap(), &[host("amd64", &offers)], root, &families)
 }
 
 fn twins(plan: &AccelerationPlan) -> Vec<&str> {
@@ -279,7 +284,7 @@ fn a_program_that_one_rule_leaves_out_may_have_a_twin_of_another_machine() {
         Made(vec![Offer { arch: "i386".to_owned(), ..offer("tools", version, "tools", version, "") }])
     };
     let planned = |target: &str, small: &Made| {
-        let hosts: [(_, &dyn Offers); 2] = [(find("amd64").unwrap(), &large), (find("i386").unwrap(), small)];
+        let hosts = [host("amd64", &large), host("i386", small)];
         plan(find(target).unwrap(), &hosts, &root, &families)
     };
     let of = |plan: &AccelerationPlan| -> Vec<(String, String, Vec<String>)> {
@@ -317,7 +322,7 @@ fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
     let rule = "[[twin]]\npackage = \"make\"\nprograms = [\"usr/bin/make\"]\nenvironment = { HOST = \"{cpu}-{system}\" }\n\
                 strings = [[\"usr/bin/make\", \"x86_64\", \"{cpu}\"]]\nlinks = { \"usr/{triplet}\" = \"lib\" }\n\
                 unless = [{ argument = \"-x\" }, { argument_starts = \"-f\", without = \"-c\" }, { argument_has = \"b\", without = \"-i\" }, { started_outside = \"/usr/bin/ /bin/\" }, { variable = \"V\", has = \"{cpu}\" }, { variable = \"GOARCH\", is_not = \"{go}\" }]\n\
-                only = [\"-m\"]\nonly_of_32_bits = [\"-s\"]\nonly_of_64_bits = [\"-l\"]\narguments = { a = \"{prefix}/b\" }\n";
+                only = [\"-m\"]\nonly_if_rounding_differs = [\"-s\"]\nonly_if_rounding_agrees = [\"-l\"]\nscripts_if_rounding_agrees = \"-B -u\"\narguments = { a = \"{prefix}/b\" }\n";
     let root = [installed("make", "4", "make-dfsg", "4", "")];
     let made = || planned("arm64", &root, vec![offer("make", "4", "make-dfsg", "4", "")], &[rule]);
     let plan = made();
@@ -339,6 +344,7 @@ fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
             &Condition::VariableIsNot(text("GOARCH"), text("arm64")),
             &Condition::Only(text("-m")),
             &Condition::Only(text("-l")),
+            &Condition::OnlyScript(text("-B -u")),
             &Condition::Replace(text("a"), text("/dev/.twins/b")),
         ]
     );
