@@ -39,6 +39,8 @@ pub struct Given {
     pub except_for_32_bits: Vec<String>,
     /// Only where pointers have the size of this machine's.
     pub same_word_size: bool,
+    /// Only where the C library's functions of floating point round as the target's.
+    pub same_rounding: bool,
     /// For programs that the other rule for the package leaves out; both are used.
     pub beside: bool,
     /// Only for targets of so many bits.

@@ -202,6 +202,7 @@ pub fn plan(
             root: installed.iter().map(|package| (package.name.as_str(), package)).collect(),
             installed,
             offers: host.offers,
+            rounds_alike: arch.fuses && host.fuses,
             known: HashMap::new(),
         })
         .collect();
@@ -221,8 +222,8 @@ pub fn plan(
             }
             let fits = |planner: &Planner<'_>| !given.same_word_size || planner.host.bits == arch.bits;
             let at = planners.iter().position(fits).unwrap_or(0);
-            let (Some(planner), Some(host)) = (planners.get_mut(at), hosts.get(at)) else { continue };
-            let agrees = arch.fuses && host.fuses;
+            let Some(planner) = planners.get_mut(at) else { continue };
+            let agrees = planner.rounds_alike;
             match planner.twin(package, given, &words) {
                 Ok((offer, needed)) => {
                     let named =
@@ -333,6 +334,7 @@ struct Planner<'a> {
     root: HashMap<&'a str, &'a Installed>,
     installed: &'a [Installed],
     offers: &'a dyn Offers,
+    rounds_alike: bool,
     /// What there is of a name, as far as it was asked for.
     known: HashMap<String, Rc<[Offer]>>,
 }
@@ -349,6 +351,13 @@ impl Planner<'_> {
             let reason = format!(
                 "it has the size of a pointer compiled in: {} bits for {}, {} for {}",
                 self.arch.bits, self.arch.debian, self.host.bits, self.host.debian
+            );
+            return Err(reason.into());
+        }
+        if given.same_rounding && !self.rounds_alike {
+            let reason = format!(
+                "it computes constants with the C library, whose pow, exp, sin and so on do not round as those of {} do, for which this machine would need a processor with FMA and AVX2",
+                self.arch.debian
             );
             return Err(reason.into());
         }

@@ -351,3 +351,18 @@ fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
     let written = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<AccelerationPlan>(&written).unwrap().twins[0].rules, twin.rules);
 }
+
+#[test]
+fn what_computes_has_a_twin_only_where_the_last_bit_is_the_same() {
+    let family = "family = \"test\"\n[[twin]]\npackage = \"clang\"\nprograms = [\"usr/bin/*\"]\nsame_rounding = true\n";
+    let families = [parse("test.toml", family).unwrap()];
+    let root = [installed("clang", "1", "clang", "1", "")];
+    let offers = Made(vec![offer("clang", "1", "clang", "1", "")]);
+    let planned = |target: &str, fuses| {
+        let host = Host { fuses, ..host("amd64", &offers) };
+        plan(find(target).unwrap(), &[host], &root, &families)
+    };
+    assert_eq!(twins(&planned("arm64", true)), ["clang"]);
+    assert!(reason(&planned("arm64", false)).contains("FMA"));
+    assert!(reason(&planned("armhf", true)).contains("do not round as those of armhf do"));
+}
