@@ -7,7 +7,8 @@ usage: modes.py --arch ARCH [--suite SUITE] [--records DIR PACKAGE...] [--data F
 
 FILE has a line for each build: suite, arch, package, mode, version; cpu_s, CPU seconds of dpkg-buildpackage, user and system;
 own_s, those of programs that the package itself built, or nothing if it is not known; bits, a hash of names and SHA-256 of all
-packages, or = for an emulated build that `archmill verify` found to be the same as the accelerated one; and when it started.
+packages, or = for an emulated build that `archmill verify` found to be the same as the accelerated one, and for the mode "debian": an
+accelerated build of which the archive has the very same packages (benches/debian.py); and when it started.
 Machines differ, and the load on them. So a row of the table has the accelerated build that is nearest in time to the emulated
 one, or the last, and the native build nearest to that.
 """
@@ -111,6 +112,8 @@ def table(lines, arch, wanted):
             same = "yes"
         elif slow and slow["version"] == fast["version"]:
             same = "yes" if slow["bits"] == fast["bits"] else "NO"
+        if nearest(lines, suite, arch, package, "debian", None):
+            same = "yes, as Debian's" if same == "yes" else "as Debian's" if same == "-" else same
         cells = map(number, (at_home, own_at_home, cpu, own, emulated))
         print(
             f"| {package}, {suite} | {' | '.join(cells)} | {number(ratio, 2)} | {number(whole, 2)} "
@@ -212,4 +215,5 @@ def main():
         draw(marks, given.arch, given.plot)
 
 
-main()
+if __name__ == "__main__":
+    main()

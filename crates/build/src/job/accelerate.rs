@@ -80,7 +80,7 @@ pub(super) fn acceleration(
 
 /// Whether the C library of this machine computes with fused multiplication and addition there: glibc does where the processor
 /// has that and AVX2. Programs of 32 bits have the x87's floating point.
-fn fuses(arch: &Architecture) -> bool {
+pub(super) fn fuses(arch: &Architecture) -> bool {
     #[cfg(target_arch = "x86_64")]
     let has = std::is_x86_feature_detected!("fma") && std::is_x86_feature_detected!("avx2");
     #[cfg(not(target_arch = "x86_64"))]

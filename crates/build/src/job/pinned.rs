@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use archmill_archive::{Expected, Mirror, OpenedSuite, PoolFile, RepoSpec, fetch_all, package_stanza};
 use archmill_deb::{Arch, Dsc, Release};
+use archmill_emulate::find;
 use archmill_emulate::twins::AccelerationPlan;
 use archmill_sandbox::Limits;
 use archmill_solve::{Base, IndexText, Order, Universe, solve};
 
+use super::accelerate::fuses;
 use super::draft::Draft;
+use super::emulator::host_arch;
 use super::error::{During as _, JobError};
 use super::plan::{Mode, Plan, essential, mode, solve_request};
 use super::session::{Request, Session};
@@ -116,6 +119,13 @@ pub fn plan_of_record(
     let order = Order::new(&universe, &set);
     let pre_depends = (0..set.packages.len()).map(|at| order.pre_depends_closure(at)).collect();
     draft.phases.begin(Phase::Host);
+    let host = find(host_arch(session)).during(Phase::Host)?;
+    let counts_on_rounding = record.inputs.acceleration.as_ref().is_some_and(|plan| plan.rounds_alike);
+    if mode == Mode::Accelerated && counts_on_rounding && !fuses(host) {
+        let message = "the record's acceleration plan is for a processor with FMA and AVX2, which this machine has not: \
+                       twins would round otherwise; build it with --mode emulated or on another machine";
+        return Err(JobError::refused(Phase::Host, message));
+    }
     let emulator = match (mode, &record.inputs.emulator) {
         (Mode::Native | Mode::Imported, _) => None,
         (_, Some(emulator)) => {

@@ -21,6 +21,9 @@ pub struct AccelerationPlan {
     pub refused: Vec<Refusal>,
     /// Links that twins need in the root, and what they point to.
     pub links: BTreeMap<String, String>,
+    /// Whether it counts on the C library's functions of floating point rounding as the target's do: not on every processor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rounds_alike: bool,
 }
 
 impl AccelerationPlan {
@@ -242,6 +245,7 @@ pub fn plan(
             }
         }
     }
+    plan.rounds_alike = planners.iter().any(|planner| planner.rounds_alike);
     plan.twins.sort_by(|a, b| a.package.cmp(&b.package));
     plan.refused.sort_by(|a, b| a.package.cmp(&b.package));
     let own: HashSet<&str> = plan.twins.iter().map(|twin| twin.offer.sha256.as_str()).collect();
