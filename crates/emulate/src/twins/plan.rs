@@ -245,7 +245,7 @@ pub fn plan(
             }
         }
     }
-    plan.rounds_alike = planners.iter().any(|planner| planner.rounds_alike);
+    plan.rounds_alike = !plan.twins.is_empty() && planners.iter().any(|planner| planner.rounds_alike);
     plan.twins.sort_by(|a, b| a.package.cmp(&b.package));
     plan.refused.sort_by(|a, b| a.package.cmp(&b.package));
     let own: HashSet<&str> = plan.twins.iter().map(|twin| twin.offer.sha256.as_str()).collect();

@@ -80,6 +80,8 @@ def watch():
     if is_tool():
         return lambda: None, lambda: None
     done, start, of_cache = [], bytes_written(), 0
+    umask = os.umask(0o77)
+    os.umask(umask)
 
     def spoils(event, arguments):
         if done:
@@ -88,7 +90,9 @@ def watch():
         if isinstance(first, str) and ("__pycache__" in first or first == os.devnull):
             return
         if event == "open":
-            if arguments[2] & WRITING and not isinstance(first, int):
+            if first in (0, "/dev/stdin", "/proc/self/fd/0"):
+                done.append("opened its standard input")
+            elif arguments[2] & WRITING and not isinstance(first, int):
                 done.append(f"opened {first!r} to write")
         elif event.startswith(ACTS) and event not in LOOKS:
             done.append(event)
@@ -134,6 +138,7 @@ def watch():
         return done[0] if done else "wrote" if bytes_written() - start != of_cache else None
 
     def undo():
+        os.umask(umask)
         if position is not None:
             os.lseek(0, position, os.SEEK_SET)
 
