@@ -102,27 +102,37 @@ pub(super) fn need_first(bytes: &mut [u8], name: &str) -> bool {
     true
 }
 
+/// What tests make programs of.
+#[cfg(test)]
+pub(super) mod made {
+    use super::write;
+
+    /// A program with room for that many bytes and these segments: kind, flags, offset, address and size.
+    pub(in super::super) fn program(size: usize, segments: &[(u32, u32, u64, u64, u64)]) -> Vec<u8> {
+        let mut bytes = vec![0; size];
+        write(&mut bytes, 0, b"\x7fELF\x02\x01");
+        write(&mut bytes, 32, &64_u64.to_le_bytes());
+        write(&mut bytes, 56, &u16::try_from(segments.len()).unwrap().to_le_bytes());
+        for (at, (kind, flags, offset, address, size)) in (64..).step_by(56).zip(segments) {
+            write(&mut bytes, at, &kind.to_le_bytes());
+            write(&mut bytes, at + 4, &flags.to_le_bytes());
+            for (place, value) in [(8, offset), (16, address), (32, size)] {
+                write(&mut bytes, at + place, &value.to_le_bytes());
+            }
+        }
+        bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// A program whose dynamic section has room for so many entries; two are a library and where names are.
     fn program(entries: u64) -> Vec<u8> {
-        let mut bytes = vec![0; 0x300];
-        write(&mut bytes, 0, b"\x7fELF\x02\x01");
-        write(&mut bytes, 32, &64_u64.to_le_bytes());
-        write(&mut bytes, 56, &3_u16.to_le_bytes());
-        let mut segment = |index: u64, kind: u32, flags: u32, offset: u64, address: u64, size: u64| {
-            let at = 64 + index * 56;
-            write(&mut bytes, at, &kind.to_le_bytes());
-            write(&mut bytes, at + 4, &flags.to_le_bytes());
-            for (place, value) in [(8, offset), (16, address), (32, size)] {
-                write(&mut bytes, at + place, &value.to_le_bytes());
-            }
-        };
-        segment(0, 1, 4, 0x110, 0x1110, 0x10);
-        segment(1, 1, 6, 0x200, 0x3200, 0x100);
-        segment(2, 2, 6, 0x200, 0x3200, entries * 16);
+        let segments =
+            [(1, 4, 0x110, 0x1110, 0x10), (1, 6, 0x200, 0x3200, 0x100), (2, 6, 0x200, 0x3200, entries * 16)];
+        let mut bytes = made::program(0x300, &segments);
         write(&mut bytes, 0x110, b"\0libc.so\0");
         for (at, value) in [(0x200, DT_NEEDED), (0x208, 1), (0x210, DT_STRTAB), (0x218, 0x1110)] {
             write(&mut bytes, at, &value.to_le_bytes());

@@ -87,6 +87,7 @@ fn in_relocations(bytes: &mut [u8], segments: &[Segment], old: u64, new: u64) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::elf::made;
     use super::*;
 
     #[test]
@@ -101,21 +102,9 @@ mod tests {
 
     /// A segment of code with a string behind it, and one of data with the table of relocations.
     fn program() -> Vec<u8> {
-        let mut bytes = vec![0; 0x300];
-        write(&mut bytes, 0, b"\x7fELF\x02\x01");
-        write(&mut bytes, 32, &64_u64.to_le_bytes());
-        write(&mut bytes, 56, &3_u16.to_le_bytes());
-        let mut segment = |index: u64, kind: u32, flags: u32, offset: u64, address: u64, size: u64| {
-            let at = 64 + index * 56;
-            write(&mut bytes, at, &kind.to_le_bytes());
-            write(&mut bytes, at + 4, &flags.to_le_bytes());
-            for (place, value) in [(8, offset), (16, address), (32, size)] {
-                write(&mut bytes, at + place, &value.to_le_bytes());
-            }
-        };
-        segment(0, 1, 5, 0x100, 0x1100, 0x40);
-        segment(1, 1, 6, 0x200, 0x3200, 0x80);
-        segment(2, 2, 6, 0x200, 0x3200, 0x30);
+        let segments =
+            [(1, 5, 0x100, 0x1100, 0x40), (1, 6, 0x200, 0x3200, 0x80), (2, 6, 0x200, 0x3200, 0x30)];
+        let mut bytes = made::program(0x300, &segments);
         write(&mut bytes, 0x100, &[0x48, 0x8d, 0x3d]);
         write(&mut bytes, 0x103, &(0x1121_u32 - 0x1107).to_le_bytes());
         write(&mut bytes, 0x120, b"\0old\0");

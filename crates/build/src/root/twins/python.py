@@ -68,11 +68,12 @@ def is_tool():
 
 
 def bytes_written():
-    descriptor = os.open("/proc/self/io", os.O_RDONLY | os.O_CLOEXEC)
+    """None where the kernel does not say."""
     try:
-        return int(os.read(descriptor, 1024).split(b"wchar: ")[1].split()[0])
-    finally:
-        os.close(descriptor)
+        with open("/proc/self/io", "rb", 0) as file:
+            return int(file.read(1024).split(b"wchar: ")[1].split()[0])
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 def watch():
@@ -105,7 +106,7 @@ def watch():
         try:
             write(*arguments)
         finally:
-            of_cache += bytes_written() - before
+            of_cache += (bytes_written() or 0) - (before or 0)
 
     class FileIO(io.FileIO):
         def read(self, *size):
@@ -135,7 +136,12 @@ def watch():
         pass
 
     def what():
-        return done[0] if done else "wrote" if bytes_written() - start != of_cache else None
+        if done:
+            return done[0]
+        written = bytes_written()
+        if written is None:
+            return "nobody knows what it wrote"
+        return "wrote" if written - start != of_cache else None
 
     def undo():
         os.umask(umask)
@@ -188,6 +194,9 @@ def load_those_of_this_machine():
         if not return_to_start():
             fail(f"{reason}, and where {' '.join(sys.orig_argv)[:200]!r} was started is no more")
         os.execve(sys.executable, sys.orig_argv, {**environment, "ARCHMILL_EMULATE": reason})
+
+    if not is_tool() and bytes_written() is None:
+        os.execve(sys.executable, sys.orig_argv, {**environment, "ARCHMILL_EMULATE": "/proc/self/io, which cannot be read"})
 
     def twin(path):
         if not modules:
