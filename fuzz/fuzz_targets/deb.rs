@@ -1,7 +1,7 @@
 //! Binary packages: the ar archive, decompression and the control archive, then the data archive's members.
 #![no_main]
 
-use std::io::{Cursor, Read as _};
+use std::io::Cursor;
 
 use archmill_deb::deb::{DebError, DebReader};
 use archmill_deb::members::Bounds;
