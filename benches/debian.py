@@ -12,6 +12,7 @@ import csv
 import functools
 import json
 import lzma
+import os
 import sys
 import urllib.request
 
@@ -60,8 +61,10 @@ def main():
     if data:
         with open(data, newline="") as file:
             rows = list(csv.reader(file))[1:]
-        with open(data, "w", newline="") as file:
+        # Whole or not at all, as in modes.py.
+        with open(data + ".new", "w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *sorted(rows + lines)])
+        os.replace(data + ".new", data)
 
 
 main()
