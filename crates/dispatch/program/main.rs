@@ -17,6 +17,7 @@ mod elf;
 mod rules;
 mod stack;
 mod sys;
+mod text;
 mod trial;
 #[path = "../src/format.rs"]
 #[allow(dead_code, reason = "the other half is for the writer")]
@@ -183,7 +184,7 @@ impl Table {
             let entry = self.start.add(HEADER_SIZE + middle * ENTRY_SIZE);
             let hash = field(entry, format::HASH);
             if hash == wanted {
-                let same = sys::equal(self.string(entry, format::PATH)?, path);
+                let same = text::equal(self.string(entry, format::PATH)?, path);
                 return if same { Some(entry) } else { None };
             }
             if hash < wanted { low = middle + 1 } else { high = middle }

@@ -4,6 +4,7 @@ use crate::Table;
 use crate::format::{self, HEADER_SIZE};
 use crate::stack::Stack;
 use crate::sys;
+use crate::text::{self, begins_like_word_of, first_starts, is_script, is_word_of, next_word};
 
 /// A list in the table: its length, and its first word.
 unsafe fn list(table: &Table, record: *const u8, at: usize) -> (usize, *const u8) {
@@ -37,11 +38,11 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
                 None => false,
             },
             format::VARIABLE_HAS => match (stack.variable(text), table.string(rule, 8)) {
-                (Some(value), Some(part)) => sys::has(value, part),
+                (Some(value), Some(part)) => text::has(value, part),
                 _ => false,
             },
             format::VARIABLE_IS_NOT => match (stack.variable(text), table.string(rule, 8)) {
-                (Some(value), Some(wanted)) => !sys::equal(value, wanted),
+                (Some(value), Some(wanted)) => !text::equal(value, wanted),
                 _ => true,
             },
             format::FOLDERS_HAVE => match (stack.variable(text), table.string(rule, 8)) {
@@ -106,14 +107,6 @@ unsafe fn folders_have(mut folder: *const u8, names: *const u8) -> bool {
     }
 }
 
-/// The word behind the first; a space separates them.
-unsafe fn next_word(mut words: *const u8) -> Option<*const u8> {
-    while *words != 0 && *words != b' ' {
-        words = words.add(1);
-    }
-    if *words == 0 { None } else { Some(words.add(1)) }
-}
-
 /// Whether it is one of the folders, words that begin with a slash.
 unsafe fn is_known(folder: *const u8, mut size: usize, mut words: *const u8) -> bool {
     while size > 1 && *folder.add(size - 1) == b'/' {
@@ -166,101 +159,14 @@ unsafe fn folder_has(folder: *const u8, size: usize, mut names: *const u8) -> bo
     }
 }
 
-unsafe fn is_word_of(argument: *const u8, mut words: *const u8) -> bool {
-    loop {
-        let mut at = 0;
-        while *argument.add(at) != 0 && *argument.add(at) == *words.add(at) {
-            at += 1;
-        }
-        let end = *words.add(at);
-        if *argument.add(at) == 0 && (end == b' ' || end == 0) {
-            return true;
-        }
-        match next_word(words) {
-            Some(next) => words = next,
-            None => return false,
-        }
-    }
-}
-
-/// Whether an argument begins like one of the words.
-unsafe fn begins_like_word_of(argument: *const u8, mut word: *const u8) -> bool {
-    loop {
-        let mut at = 0;
-        while *word.add(at) != 0 && *word.add(at) != b' ' && *argument.add(at) == *word.add(at) {
-            at += 1;
-        }
-        if at > 0 && (*word.add(at) == b' ' || *word.add(at) == 0) {
-            return true;
-        }
-        match next_word(word) {
-            Some(next) => word = next,
-            None => return false,
-        }
-    }
-}
-
-/// Where the text has two words, the first is the whole argument, and the second the beginning of the next.
-unsafe fn first_starts(arguments: *mut *const u8, text: *const u8) -> bool {
-    let mut at = 0;
-    while *text.add(at) != 0 && *text.add(at) != b' ' {
-        if *(*arguments).add(at) != *text.add(at) {
-            return false;
-        }
-        at += 1;
-    }
-    if *text.add(at) == 0 {
-        return true;
-    }
-    let next = *arguments.add(1);
-    *(*arguments).add(at) == 0 && !next.is_null() && sys::starts(next, text.add(at + 1))
-}
-
-/// Whether "test" is how a part of a path begins, or what is to be run: not so in `gen-installed-test.py`.
-unsafe fn is_test(path: *const u8) -> bool {
-    let mut at = 0;
-    while *path.add(at) != 0 {
-        if sys::starts(path.add(at), c"test".as_ptr().cast()) {
-            let before = |words: &[&[u8]]| {
-                words.iter().any(|word| {
-                    at >= word.len() && (0..word.len()).all(|place| *path.add(at - word.len() + place) == word[place])
-                })
-            };
-            if at == 0 || before(&[b"/", b"run", b"run-", b"run_", b"py", b"py.", b"unit", b"nose", b"s"]) {
-                return true;
-            }
-        }
-        at += 1;
-    }
-    false
-}
-
-/// Whether the arguments, behind options of those words, are `-c` and what to do, or a script; a test is none.
-unsafe fn is_script(mut argument: *mut *const u8, options: *const u8) -> bool {
-    while !(*argument).is_null() {
-        let (text, next) = (*argument, *argument.add(1));
-        if sys::equal(text, c"-c".as_ptr().cast()) {
-            return !next.is_null() && !sys::has(next, c"test".as_ptr().cast());
-        }
-        if *text != b'-' {
-            return *text != 0 && !is_test(text) && (next.is_null() || !is_test(next));
-        }
-        if !is_word_of(text, options) {
-            return false;
-        }
-        argument = argument.add(1);
-    }
-    false
-}
-
 unsafe fn argument_meets(stack: &Stack, kind: u32, text: *const u8) -> bool {
     let mut argument = stack.arguments().add(1);
     while !(*argument).is_null() {
         let meets = match kind {
-            format::ARGUMENT_IS => sys::equal(*argument, text),
-            format::ARGUMENT_STARTS => sys::starts(*argument, text),
-            format::ARGUMENT_ENDS => sys::ends(*argument, text),
-            format::ARGUMENT_HAS => sys::has(*argument, text),
+            format::ARGUMENT_IS => text::equal(*argument, text),
+            format::ARGUMENT_STARTS => text::starts(*argument, text),
+            format::ARGUMENT_ENDS => text::ends(*argument, text),
+            format::ARGUMENT_HAS => text::has(*argument, text),
             format::ARGUMENT_STARTS_WITHOUT | format::ARGUMENT_HAS_WITHOUT => is_word_of(*argument, text),
             format::ADD_ARGUMENT => begins_like_word_of(*argument, text),
             _ => false,
@@ -278,7 +184,7 @@ pub unsafe fn reads_input(stack: &Stack) -> bool {
     let mut argument = stack.arguments();
     while !(*argument).is_null() {
         let next = *argument.add(1);
-        if !next.is_null() && sys::equal(next, c"-".as_ptr().cast()) && !sys::equal(*argument, c"-o".as_ptr().cast()) {
+        if !next.is_null() && text::equal(next, c"-".as_ptr().cast()) && !text::equal(*argument, c"-o".as_ptr().cast()) {
             return true;
         }
         argument = argument.add(1);
@@ -303,7 +209,7 @@ pub unsafe fn strip(stack: &mut Stack, table: &Table) {
     while number < count {
         let text = table.start.add(first.add(number * 4).cast::<u32>().read_unaligned() as usize);
         let mut at = stack.environment;
-        while !(*at).is_null() && !sys::equal(*at, text) {
+        while !(*at).is_null() && !text::equal(*at, text) {
             at = at.add(1);
         }
         if !(*at).is_null() {
@@ -331,7 +237,7 @@ pub unsafe fn arguments(stack: &mut Stack, table: &Table, entry: *const u8) {
         {
             let mut argument = stack.arguments().add(1);
             while !(*argument).is_null() {
-                if sys::equal(*argument, from) {
+                if text::equal(*argument, from) {
                     *argument = to;
                     stack.keeps_table = true;
                 }
@@ -366,7 +272,7 @@ pub unsafe fn log(stack: &Stack, path: *const u8, reason: *const u8) {
     let Some(file) = sys::open_to_append(format::CHOICES_PATH.as_ptr()) else { return };
     let mut line = core::mem::MaybeUninit::<[u8; 2048]>::uninit();
     let start = line.as_mut_ptr().cast::<u8>();
-    let mut size = sys::length(path).min(1024);
+    let mut size = text::length(path).min(1024);
     sys::copy_bytes(path, start, size);
     *start.add(size) = b'\t';
     size += 1;

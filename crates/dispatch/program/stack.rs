@@ -2,6 +2,7 @@
 
 use crate::elf::Mapped;
 use crate::sys;
+use crate::text;
 
 pub const AT_NULL: u64 = 0;
 pub const AT_IGNORE: u64 = 1;
@@ -59,7 +60,7 @@ impl Stack {
         let mut strings = (0, 0);
         if aux > environment {
             let last = *aux.sub(1) as *const u8;
-            strings = (*environment, last as u64 + sys::length(last) as u64 + 1);
+            strings = (*environment, last as u64 + text::length(last) as u64 + 1);
         }
         Self {
             top,
@@ -111,8 +112,8 @@ impl Stack {
     pub unsafe fn variable(&self, name: *const u8) -> Option<*const u8> {
         let mut at = self.environment;
         while !(*at).is_null() {
-            let size = sys::length(name);
-            if sys::starts(*at, name) && *(*at).add(size) == b'=' {
+            let size = text::length(name);
+            if text::starts(*at, name) && *(*at).add(size) == b'=' {
                 return Some((*at).add(size + 1));
             }
             at = at.add(1);
@@ -124,7 +125,7 @@ impl Stack {
     pub unsafe fn take(&mut self, name: *const u8) -> Option<*const u8> {
         let value = self.variable(name)?;
         let mut at = self.environment;
-        while *at != value.sub(sys::length(name) + 1) {
+        while *at != value.sub(text::length(name) + 1) {
             at = at.add(1);
         }
         self.remove(at);
@@ -239,7 +240,7 @@ impl Stack {
             last = last.max(*arguments.add(at));
             at += 1;
         }
-        let arg_end = last as u64 + sys::length(last) as u64 + 1;
+        let arg_end = last as u64 + text::length(last) as u64 + 1;
         let brk = sys::brk();
         let map = Memory {
             start_code: code.0,

@@ -85,7 +85,8 @@ pub unsafe fn open(path: *const u8) -> Option<i32> {
 }
 
 pub unsafe fn open_to_append(path: *const u8) -> Option<i32> {
-    ok(call(OPEN, path as u64, O_CLOEXEC | O_APPEND | O_WRONLY | O_NONBLOCK, 0, 0, 0, 0)).map(|file| file as i32)
+    ok(call(OPEN, path as u64, O_CLOEXEC | O_APPEND | O_WRONLY | O_NONBLOCK, 0, 0, 0, 0))
+        .map(|file| file as i32)
 }
 
 pub unsafe fn exists(path: *const u8) -> bool {
@@ -172,7 +173,14 @@ pub unsafe fn fstat(file: i32) -> Option<Stat> {
     Some(status.assume_init())
 }
 
-pub unsafe fn mmap(at: *const u8, size: usize, prot: i32, flags: i32, file: i32, offset: u64) -> Option<*const u8> {
+pub unsafe fn mmap(
+    at: *const u8,
+    size: usize,
+    prot: i32,
+    flags: i32,
+    file: i32,
+    offset: u64,
+) -> Option<*const u8> {
     let file = file as i64 as u64;
     ok(call(MMAP, at as u64, size as u64, prot as u64, flags as u64, file, offset)).map(|at| at as *const u8)
 }
@@ -247,53 +255,6 @@ pub unsafe fn hash(mut string: *const u8) -> u64 {
         string = string.add(1);
     }
     hash
-}
-
-pub unsafe fn length(string: *const u8) -> usize {
-    let mut at = 0;
-    while *string.add(at) != 0 {
-        at += 1;
-    }
-    at
-}
-
-pub unsafe fn equal(a: *const u8, b: *const u8) -> bool {
-    let mut at = 0;
-    while *a.add(at) == *b.add(at) {
-        if *a.add(at) == 0 {
-            return true;
-        }
-        at += 1;
-    }
-    false
-}
-
-pub unsafe fn starts(string: *const u8, prefix: *const u8) -> bool {
-    let mut at = 0;
-    while *prefix.add(at) != 0 {
-        if *string.add(at) != *prefix.add(at) {
-            return false;
-        }
-        at += 1;
-    }
-    true
-}
-
-pub unsafe fn ends(string: *const u8, suffix: *const u8) -> bool {
-    let (all, part) = (length(string), length(suffix));
-    all >= part && equal(string.add(all - part), suffix)
-}
-
-pub unsafe fn has(mut string: *const u8, part: *const u8) -> bool {
-    loop {
-        if starts(string, part) {
-            return true;
-        }
-        if *string == 0 {
-            return false;
-        }
-        string = string.add(1);
-    }
 }
 
 /// Copies words, which may overlap.
