@@ -199,6 +199,13 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
 }
 
 impl Given {
+    /// Whether the twin, or which programs have it, depends on how floating point is rounded.
+    pub fn heeds_rounding(&self) -> bool {
+        self.same_rounding
+            || self.scripts_if_rounding_agrees.is_some()
+            || !(self.only_if_rounding_agrees.is_empty() && self.only_if_rounding_differs.is_empty())
+    }
+
     /// One rule for each package that it names.
     fn for_each_package(mut self) -> Result<Vec<Self>, &'static str> {
         let mut packages = std::mem::take(&mut self.packages);

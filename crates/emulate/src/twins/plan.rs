@@ -226,7 +226,6 @@ pub fn plan(
             let fits = |planner: &Planner<'_>| !given.same_word_size || planner.host.bits == arch.bits;
             let at = planners.iter().position(fits).unwrap_or(0);
             let Some(planner) = planners.get_mut(at) else { continue };
-            let agrees = planner.rounds_alike;
             match planner.twin(package, given, &words) {
                 Ok((offer, needed)) => {
                     let named =
@@ -234,6 +233,8 @@ pub fn plan(
                     libraries.extend(named);
                     plan.links
                         .extend(given.links.iter().map(|(link, to)| (words.fill(link), words.fill(to))));
+                    plan.rounds_alike |= planner.rounds_alike && given.heeds_rounding();
+                    let agrees = planner.rounds_alike;
                     plan.twins.push(twin(package, &family.family, given, &words, offer, agrees));
                 }
                 Err(NoTwin { reason, toolchain }) => plan.refused.push(Refusal {
@@ -245,7 +246,6 @@ pub fn plan(
             }
         }
     }
-    plan.rounds_alike = !plan.twins.is_empty() && planners.iter().any(|planner| planner.rounds_alike);
     plan.twins.sort_by(|a, b| a.package.cmp(&b.package));
     plan.refused.sort_by(|a, b| a.package.cmp(&b.package));
     let own: HashSet<&str> = plan.twins.iter().map(|twin| twin.offer.sha256.as_str()).collect();

@@ -358,11 +358,15 @@ fn what_computes_has_a_twin_only_where_the_last_bit_is_the_same() {
     let families = [parse("test.toml", family).unwrap()];
     let root = [installed("clang", "1", "clang", "1", "")];
     let offers = Made(vec![offer("clang", "1", "clang", "1", "")]);
-    let planned = |target: &str, fuses| {
+    let planned_where = |target: &str, fuses| {
         let host = Host { fuses, ..host("amd64", &offers) };
         plan(find(target).unwrap(), &[host], &root, &families)
     };
-    assert_eq!(twins(&planned("arm64", true)), ["clang"]);
-    assert!(reason(&planned("arm64", false)).contains("FMA"));
-    assert!(reason(&planned("armhf", true)).contains("do not round as those of armhf do"));
+    assert_eq!(twins(&planned_where("arm64", true)), ["clang"]);
+    assert!(planned_where("arm64", true).rounds_alike);
+    assert!(reason(&planned_where("arm64", false)).contains("FMA"));
+    assert!(reason(&planned_where("armhf", true)).contains("do not round as those of armhf do"));
+    // A plan of twins that do not compute may be used on any processor.
+    let root = [installed("make", "4", "make-dfsg", "4", "")];
+    assert!(!planned("arm64", &root, vec![offer("make", "4", "make-dfsg", "4", "")], &[MAKE]).rounds_alike);
 }
