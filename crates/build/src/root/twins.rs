@@ -4,13 +4,13 @@
 //! Paths inside programs and libraries are those of a system that the root is not. Where they lead to libraries they
 //! are overwritten with paths of the same length into this folder.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use archmill_dispatch::{Entry, FAILED, PREFIX, Rule, Table};
-use archmill_emulate::twins::{Condition, Twin};
+use archmill_dispatch::{Entry, PREFIX, Rule, Table};
+use archmill_emulate::twins::Twin;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -20,8 +20,12 @@ use self::rules::{common_rules, globs, matches, means, rules};
 use super::manifest::{Kind, Manifest};
 use super::{elf, restring};
 
+mod long_double;
 mod machine;
+mod python;
 mod rules;
+
+pub use self::python::EXTENSIONS;
 
 /// Bump when the way this folder is made changes.
 pub const FORMAT: u32 = 19;
@@ -49,13 +53,6 @@ pub struct LayArgs {
 
 /// A layer for the root, below the folder of twins.
 pub const LINKS: &str = "links";
-
-/// What a twin of Python runs first.
-pub const EXTENSIONS: &str = include_str!("twins/python.py");
-/// The name of the module.
-const EXTENSIONS_NAME: &str = "_archmill_twins";
-/// Extension modules of the root that have a twin, below the prefix: size, modification time and path.
-const MODULES: &str = "python/modules";
 
 /// The twins that were found not to be used after all, below the folder of twins: packages and reasons, as JSON.
 const LEFT_OUT: &str = "left-out.json";
@@ -340,44 +337,6 @@ impl Layer<'_> {
         Ok(())
     }
 
-    /// What lets a twin of Python load extension modules.
-    fn extensions(&self) -> Result<(), String> {
-        if !self.args.twins.iter().any(|(twin, _)| twin.extensions.is_some()) {
-            return Ok(());
-        }
-        let mut known = BTreeSet::new();
-        for (twin, _) in &self.args.twins {
-            let Some(folder) = &twin.extensions else { continue };
-            let (folder, own) = (self.args.folder.join(folder), machine(&twin.offer.arch).triplet);
-            let tools = twin.rules.iter().filter_map(|guard| match &guard.condition {
-                Condition::Only(text) => Some(text.as_str()),
-                _ => None,
-            });
-            let text = [
-                ("@own@", own),
-                ("@target@", &self.args.target),
-                ("@prefix@", PREFIX),
-                ("@modules@", &format!("{PREFIX}/{MODULES}")),
-                ("@failed@", FAILED),
-                ("@tools@", &tools.collect::<Vec<_>>().join("\n")),
-            ];
-            let text = text.iter().fold(EXTENSIONS.to_owned(), |text, (word, is)| text.replace(word, is));
-            let line = format!("import {EXTENSIONS_NAME}, sys; sys.modules.pop(\"{EXTENSIONS_NAME}\")\n");
-            std::fs::create_dir_all(&folder).map_err(at("make", &folder))?;
-            for (name, text) in [(format!("{EXTENSIONS_NAME}.py"), text), ("archmill.pth".to_owned(), line)] {
-                place(&self.pooled(text.as_bytes(), 0o644)?, &folder.join(name))?;
-            }
-            known.extend(self.owned.iter().filter_map(|(path, known)| {
-                let path = path.to_str().filter(|_| path.extension().is_some_and(|end| end == "so"))?;
-                let there = self.args.folder.join(path.replace(&self.args.target, own)).is_file();
-                there.then(|| format!("{} {} /{path}\n", known.size, known.mtime))
-            }));
-        }
-        self.parents(Path::new(MODULES))?;
-        let path = self.args.folder.join(MODULES);
-        std::fs::write(&path, known.into_iter().collect::<String>()).map_err(at("write", &path))
-    }
-
     /// Files of the target that tell of the machine.
     fn files_of_target(&mut self, twin: &Twin) -> Result<(), String> {
         let target = Path::new("usr/lib").join(&self.args.target);
@@ -455,26 +414,6 @@ impl Layer<'_> {
             }
         }
         changed
-    }
-
-    /// Has a program that reads and prints long double load what gives it the target's.
-    fn long_double(&mut self, bytes: &mut [u8], path: &Path) -> Result<bool, String> {
-        let wants = |twin: &&(Twin, PathBuf)| twin.0.long_double.iter().any(|pattern| means(pattern, path));
-        let Some((twin, _)) = self.args.twins.iter().find(wants) else { return Ok(false) };
-        let library = archmill_longdouble::library(self.args.long_double);
-        let is_64_bits = self.machine.arch == MACHINES[0].arch;
-        if library.is_empty() || !is_64_bits || !elf::need_first(bytes, archmill_longdouble::NAME) {
-            let reason = format!("{} of the twin cannot be given the target's long double", path.display());
-            self.unfit.insert(twin.package.clone(), reason);
-            return Ok(false);
-        }
-        let to = Path::new(self.machine.libraries).join(archmill_longdouble::NAME);
-        self.parents(&to)?;
-        let to = self.args.folder.join(to);
-        if !to.exists() {
-            place(&self.pooled(library, 0o644)?, &to)?;
-        }
-        Ok(true)
     }
 
     /// Where a build says that libraries of its own are to be loaded, the target's program loads them. Those of its own

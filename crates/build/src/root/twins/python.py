@@ -76,11 +76,10 @@ def bytes_written():
         return None
 
 
-def watch():
-    """Gives a function that says what this process has done that it must not do twice, and one that undoes what it has read."""
-    if is_tool():
-        return lambda: None, lambda: None
-    done, start, of_cache = [], bytes_written(), 0
+def watch(start):
+    """Gives a function that says what this process has done that it must not do twice, and one that undoes what it has read.
+    By `start` it had written so many bytes."""
+    done, of_cache = [], 0
     umask = os.umask(0o77)
     os.umask(umask)
 
@@ -174,7 +173,12 @@ def place():
 def load_those_of_this_machine():
     process, environment = os.getpid(), dict(os.environ)
     modules, return_to_start = {}, place()
-    what_was_done, undo = watch()
+    what_was_done, undo = lambda: None, lambda: None
+    if not is_tool():
+        start = bytes_written()
+        if start is None:
+            os.execve(sys.executable, sys.orig_argv, {**environment, "ARCHMILL_EMULATE": "/proc/self/io, which cannot be read"})
+        what_was_done, undo = watch(start)
 
     def fail(reason):
         # Something may have been left out, and the build may not heed that this process failed.
@@ -194,9 +198,6 @@ def load_those_of_this_machine():
         if not return_to_start():
             fail(f"{reason}, and where {' '.join(sys.orig_argv)[:200]!r} was started is no more")
         os.execve(sys.executable, sys.orig_argv, {**environment, "ARCHMILL_EMULATE": reason})
-
-    if not is_tool() and bytes_written() is None:
-        os.execve(sys.executable, sys.orig_argv, {**environment, "ARCHMILL_EMULATE": "/proc/self/io, which cannot be read"})
 
     def twin(path):
         if not modules:
