@@ -9,6 +9,7 @@ FILE has a line for each build: suite, arch, package, mode, version; cpu_s, CPU 
 own_s, those of programs that the package itself built, or nothing if it is not known; bits, a hash of names and SHA-256 of all
 packages, or = for an emulated build that `archmill verify` found to be the same as the accelerated one, and for the mode "debian": an
 accelerated build of which the archive has the very same packages (benches/debian.py); and when it started.
+A build without tests (`--no-check`) has a mode of its own, as emulated-no-check: it gives the figures that no build with tests gives.
 Machines differ, and the load on them. So a row of the table has the accelerated build that is nearest in time to the emulated
 one, or the last, and the native build nearest to that.
 """
@@ -22,6 +23,7 @@ import math
 import os
 import statistics
 
+NO_CHECK = "-no-check"
 COLUMNS = ["suite", "arch", "package", "mode", "version", "cpu_s", "own_s", "bits", "started"]
 
 
@@ -44,6 +46,8 @@ def read(records, suite, arch, package, mode):
         own = None
     debs = sorted(f"{a['name']} {a['sha256']}\n" for a in record["artifacts"] if a["name"].endswith("deb"))
     started = min(p["started"] for p in record["phases"])[:16]
+    if "nocheck" in record["request"]["options"]:
+        mode += NO_CHECK
     return {
         "suite": suite, "arch": arch, "package": package, "mode": mode,
         "version": record["inputs"]["source"]["version"],
@@ -83,6 +87,22 @@ def figures(line):
     return float(line["cpu_s"]), float(line["own_s"]) if line["own_s"] else None
 
 
+def builds(lines, suite, arch, package, tests):
+    """The emulated, the accelerated and the native build that a row is about."""
+    slow = nearest(lines, suite, arch, package, "emulated" + tests, None)
+    fast = nearest(lines, suite, arch, package, "accelerated" + tests, slow)
+    return slow, fast, fast and nearest(lines, suite, "amd64", package, "native" + tests, fast)
+
+
+def are_same(slow, fast):
+    """Whether two builds gave the same packages; None if nobody knows."""
+    if not slow or not fast:
+        return None
+    if slow["bits"] == "=":
+        return True
+    return slow["bits"] == fast["bits"] if slow["version"] == fast["version"] else None
+
+
 def table(lines, arch, wanted):
     """Prints the table; gives for each package its ratios: own programs left out, all of it, and emulated to native."""
     print(
@@ -90,36 +110,44 @@ def table(lines, arch, wanted):
         "| accelerated/native, own left out | with own | emulated/accelerated | same bits |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
-    ratios, wholes, speedups, marks = [], [], [], []
+    ratios, wholes, speedups, untested, marks = [], [], [], [], []
     for suite, package in wanted:
-        slow = nearest(lines, suite, arch, package, "emulated", None)
-        fast = nearest(lines, suite, arch, package, "accelerated", slow)
+        slow, fast, native = builds(lines, suite, arch, package, "")
+        other_slow, other_fast, other_native = builds(lines, suite, arch, package, NO_CHECK)
+        note = "" if fast else " (no tests)"
+        if not fast:
+            slow, fast, native = other_slow, other_fast, other_native
         if not fast:
             continue
-        native = nearest(lines, suite, "amd64", package, "native", fast)
         (at_home, own_at_home), (cpu, own), (emulated, _) = figures(native), figures(fast), figures(slow)
         known = None not in (at_home, own_at_home, cpu, own)
         ratio = (cpu - own) / (at_home - own_at_home) if known else None
-        whole = cpu / at_home if native and fast else None
-        speedup = emulated / cpu if slow and fast else None
+        whole = cpu / at_home if native else None
+        speedup = emulated / cpu if slow else None
         ratios += [ratio] if ratio else []
         wholes += [whole] if whole else []
-        speedups += [speedup] if speedup else []
         if whole:
             marks.append((package, ratio, whole, emulated / at_home if slow else None))
-        same = "-"
-        if slow and slow["bits"] == "=":
-            same = "yes"
-        elif slow and slow["version"] == fast["version"]:
-            same = "yes" if slow["bits"] == fast["bits"] else "NO"
+        same, without = are_same(slow, fast), note
+        if not slow and other_slow and other_fast:
+            emulated, same, without = figures(other_slow)[0], are_same(other_slow, other_fast), " (no tests)"
+            speedup = emulated / figures(other_fast)[0]
+        if speedup:
+            (untested if without else speedups).append(speedup)
+        words = [] if same is None else [("yes" if same else "NO") + without]
         if nearest(lines, suite, arch, package, "debian", None):
-            same = "yes, as Debian's" if same == "yes" else "as Debian's" if same == "-" else same
-        cells = map(number, (at_home, own_at_home, cpu, own, emulated))
+            words.append("as Debian's")
+        cells = [*map(number, (at_home, own_at_home, cpu, own)), number(emulated) + (without if emulated else "")]
         print(
-            f"| {package}, {suite} | {' | '.join(cells)} | {number(ratio, 2)} | {number(whole, 2)} "
-            f"| {number(speedup)} | {same} |"
+            f"| {package}, {suite}{note} | {' | '.join(cells)} | {number(ratio, 2)} | {number(whole, 2)} "
+            f"| {number(speedup)} | {', '.join(words) or '-'} |"
         )
-    kinds = ((ratios, "accelerated/native, own left out"), (wholes, "with own"), (speedups, "emulated/accelerated"))
+    kinds = (
+        (ratios, "accelerated/native, own left out"),
+        (wholes, "with own"),
+        (speedups, "emulated/accelerated"),
+        (untested, "emulated/accelerated, both without tests"),
+    )
     for values, what in kinds:
         if values:
             print(
