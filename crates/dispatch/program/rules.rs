@@ -42,7 +42,7 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
                 _ => false,
             },
             format::VARIABLE_IS_NOT => match (stack.variable(text), table.string(rule, 8)) {
-                (Some(value), Some(wanted)) => !text::equal(value, wanted),
+                (Some(value), Some(words)) => !is_word_of(value, words),
                 _ => true,
             },
             format::FOLDERS_HAVE => match (stack.variable(text), table.string(rule, 8)) {

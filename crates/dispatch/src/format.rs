@@ -71,7 +71,7 @@ pub(crate) const ARGUMENT_STARTS_WITHOUT: u32 = 9;
 /// Folders, with a slash first, may stand before the files: there they are of no matter.
 pub(crate) const FOLDERS_HAVE: u32 = 10;
 
-/// Rule: only where the value of this variable is the second string.
+/// Rule: only where the value of this variable is a word of the second string.
 pub(crate) const VARIABLE_IS_NOT: u32 = 11;
 
 /// Rule: not with an argument that has this in it, unless there is also one that is a word of the second string.

@@ -19,7 +19,7 @@ pub enum Rule {
     VariableSet(String),
     /// Emulated if the value of the variable has the second string in it.
     VariableHas(String, String),
-    /// Emulated unless the variable is set to the second string.
+    /// Emulated unless the variable is set to a word of the second string.
     VariableIsNot(String, String),
     /// Emulated unless the first argument begins like this, or like that of another rule of this kind. Of two words, with
     /// one space between, the first is the first argument and the second the beginning of the next.

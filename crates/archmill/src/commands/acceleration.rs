@@ -82,7 +82,9 @@ fn words(guard: &Guard) -> Option<String> {
         Condition::StartedOutside(text) => format!("emulated when started by a path other than {text}"),
         Condition::Variable(name) => format!("emulated where {name} is set"),
         Condition::VariableHas(name, part) => format!("emulated where {name} has {part} in it"),
-        Condition::VariableIsNot(name, value) => format!("emulated where {name} is not {value}"),
+        Condition::VariableIsNot(name, words) => {
+            format!("emulated where {name} is not {}", words.replace(' ', " or "))
+        }
         Condition::OnlyScript(_) => "not emulated for scripts that are no tests".to_owned(),
         Condition::Only(text) => format!("not emulated when called as: {text}"),
         Condition::Replace(..) | Condition::Append(..) => return None,

@@ -119,9 +119,11 @@ pub struct Unless {
     pub variable: Option<String>,
     /// Of these programs only.
     pub at: Option<String>,
+    /// For targets of so many bits only.
+    pub target_bits: Option<u8>,
     /// With `variable`: its value has this in it.
     pub has: Option<String>,
-    /// With `variable`: it is not set, or to something else.
+    /// With `variable`: it is not set, or to what is none of these words.
     pub is_not: Option<String>,
 }
 
@@ -259,8 +261,8 @@ impl Words {
         Self { arch: *arch, digits: String::new(), package: String::new() }
     }
 
-    pub(super) fn is_of_32_bits(&self) -> bool {
-        self.arch.bits == 32
+    pub(super) fn bits(&self) -> u8 {
+        self.arch.bits
     }
 
     pub(super) fn fill(&self, text: &str) -> String {

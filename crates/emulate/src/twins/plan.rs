@@ -129,7 +129,7 @@ pub enum Condition {
     Variable(String),
     /// Not where a variable has this in its value.
     VariableHas(String, String),
-    /// Only where a variable has this very value.
+    /// Only where a variable has one of these words as its value.
     VariableIsNot(String, String),
     /// Only with a first argument like this.
     Only(String),
@@ -256,13 +256,14 @@ pub fn plan(
 fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: Offer, agrees: bool) -> Twin {
     let fill = |list: &[String]| list.iter().map(|text| words.fill(text)).collect::<Vec<_>>();
     let mut except = fill(&given.except);
-    if words.is_of_32_bits() {
+    if words.bits() == 32 {
         except.extend(fill(&given.except_for_32_bits));
     }
     let everywhere = |condition| Guard { at: None, condition };
     let mut rules: Vec<Guard> = given
         .unless
         .iter()
+        .filter(|unless| unless.target_bits.is_none_or(|bits| bits == words.bits()))
         .filter_map(|unless| Some(Guard { at: unless.at.clone(), condition: condition(unless, words)? }))
         .collect();
     let more = if agrees { &given.only_if_rounding_agrees } else { &given.only_if_rounding_differs };

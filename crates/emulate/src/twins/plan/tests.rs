@@ -353,6 +353,19 @@ fn words_of_rules_are_filled_in_and_the_same_input_gives_the_same_plan() {
 }
 
 #[test]
+fn what_speaks_against_a_twin_may_be_for_targets_of_some_bits_only() {
+    let rule = "[[twin]]\npackage = \"make\"\nprograms = [\"usr/bin/make\"]\n\
+                unless = [{ target_bits = 32, variable = \"GOARM\", is_not = \"5 6 7\" }]\n";
+    let root = [installed("make", "4", "make-dfsg", "4", "")];
+    let rules = |arch| {
+        let plan = planned(arch, &root, vec![offer("make", "4", "make-dfsg", "4", "")], &[rule]);
+        plan.twins[0].rules.iter().map(|guard| guard.condition.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(rules("arm64"), []);
+    assert_eq!(rules("armhf"), [Condition::VariableIsNot("GOARM".to_owned(), "5 6 7".to_owned())]);
+}
+
+#[test]
 fn what_computes_has_a_twin_only_where_the_last_bit_is_the_same() {
     let family = "family = \"test\"\n[[twin]]\npackage = \"clang\"\nprograms = [\"usr/bin/*\"]\nsame_rounding = true\n";
     let families = [parse("test.toml", family).unwrap()];
