@@ -151,7 +151,7 @@ def table(lines, arch, wanted):
     for values, what in kinds:
         if values:
             print(
-                f"\n{what}: {len(values)} packages, {min(values):.2f} to {max(values):.2f}, "
+                f"\n{what}: {len(values)} package{'s' * (len(values) > 1)}, {min(values):.2f} to {max(values):.2f}, "
                 f"median {statistics.median(values):.2f}, 90th percentile {ninth(values):.2f}"
             )
     return marks
