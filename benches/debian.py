@@ -12,11 +12,10 @@ import csv
 import functools
 import json
 import lzma
-import os
 import sys
 import urllib.request
 
-from modes import COLUMNS
+from modes import save
 
 
 @functools.cache
@@ -61,10 +60,7 @@ def main():
     if data:
         with open(data, newline="") as file:
             rows = list(csv.reader(file))[1:]
-        # Whole or not at all, as in modes.py.
-        with open(data + ".new", "w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *sorted(rows + lines)])
-        os.replace(data + ".new", data)
+        save(data, sorted(rows + lines))
 
 
 main()

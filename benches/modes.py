@@ -24,6 +24,7 @@ import os
 import statistics
 
 NO_CHECK = "-no-check"
+KINDS = [("", ""), (NO_CHECK, " (no tests)")]
 COLUMNS = ["suite", "arch", "package", "mode", "version", "cpu_s", "own_s", "bits", "started"]
 
 
@@ -54,6 +55,13 @@ def read(records, suite, arch, package, mode):
         "cpu_s": f"{cpu:.1f}", "own_s": "" if own is None else f"{own:.1f}",
         "bits": hashlib.sha256("".join(debs).encode()).hexdigest()[:16], "started": started,
     }  # fmt: skip
+
+
+def save(path, rows):
+    """Whole or not at all: these are figures of many hours."""
+    with open(path + ".new", "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    os.replace(path + ".new", path)
 
 
 def key(line):
@@ -96,7 +104,7 @@ def builds(lines, suite, arch, package, tests):
 
 def are_same(slow, fast):
     """Whether two builds gave the same packages; None if nobody knows."""
-    if not slow or not fast:
+    if not slow:
         return None
     if slow["bits"] == "=":
         return True
@@ -110,30 +118,26 @@ def table(lines, arch, wanted):
         "| accelerated/native, own left out | with own | emulated/accelerated | same bits |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
-    ratios, wholes, speedups, untested, marks = [], [], [], [], []
+    ratios, wholes, speedups, speedups_untested, marks = [], [], [], [], []
     for suite, package in wanted:
-        slow, fast, native = builds(lines, suite, arch, package, "")
-        other_slow, other_fast, other_native = builds(lines, suite, arch, package, NO_CHECK)
-        note = "" if fast else " (no tests)"
-        if not fast:
-            slow, fast, native = other_slow, other_fast, other_native
+        tested, untested = ((*builds(lines, suite, arch, package, tests), note) for tests, note in KINDS)
+        slow, fast, native, note = tested if tested[1] else untested
         if not fast:
             continue
-        (at_home, own_at_home), (cpu, own), (emulated, _) = figures(native), figures(fast), figures(slow)
+        # What is compared with the emulated build: without tests where there is none with.
+        pair_slow, pair_fast, _, without = untested if not slow and untested[0] and untested[1] else (slow, fast, native, note)
+        (at_home, own_at_home), (cpu, own), (emulated, _) = figures(native), figures(fast), figures(pair_slow)
         known = None not in (at_home, own_at_home, cpu, own)
         ratio = (cpu - own) / (at_home - own_at_home) if known else None
         whole = cpu / at_home if native else None
-        speedup = emulated / cpu if slow else None
+        speedup = emulated / figures(pair_fast)[0] if pair_slow else None
         ratios += [ratio] if ratio else []
         wholes += [whole] if whole else []
         if whole:
             marks.append((package, ratio, whole, emulated / at_home if slow else None))
-        same, without = are_same(slow, fast), note
-        if not slow and other_slow and other_fast:
-            emulated, same, without = figures(other_slow)[0], are_same(other_slow, other_fast), " (no tests)"
-            speedup = emulated / figures(other_fast)[0]
         if speedup:
-            (untested if without else speedups).append(speedup)
+            (speedups_untested if without else speedups).append(speedup)
+        same = are_same(pair_slow, pair_fast)
         words = [] if same is None else [("yes" if same else "NO") + without]
         if nearest(lines, suite, arch, package, "debian", None):
             words.append("as Debian's")
@@ -146,7 +150,7 @@ def table(lines, arch, wanted):
         (ratios, "accelerated/native, own left out"),
         (wholes, "with own"),
         (speedups, "emulated/accelerated"),
-        (untested, "emulated/accelerated, both without tests"),
+        (speedups_untested, "emulated/accelerated, both without tests"),
     )
     for values, what in kinds:
         if values:
@@ -229,12 +233,7 @@ def main():
                 if line:
                     lines[key(line)] = line
     if given.data:
-        # Whole or not at all: these are figures of many hours.
-        with open(given.data + ".new", "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(lines[at] for at in sorted(lines))
-        os.replace(given.data + ".new", given.data)
+        save(given.data, ([lines[at][name] for name in COLUMNS] for at in sorted(lines)))
         wanted = sorted({(suite, package) for suite, _, package, *_ in lines})
     else:
         wanted = [(given.suite, package) for package in packages]
