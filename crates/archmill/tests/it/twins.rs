@@ -1,5 +1,4 @@
-//! The target must not notice: questions asked in a real root of arm64, with twins and wholly emulated. The answers are
-//! the same, line by line, but for what [`KNOWN`] lists.
+//! The target must not notice: questions asked in a real root, with twins and wholly emulated. The answers are the same, line by line, but for what [`KNOWN`] lists.
 
 use std::path::Path;
 
@@ -51,23 +50,34 @@ const KNOWN: &[(&str, &str)] = &[
 const ASK: &str =
     "mkdir -p /tmp/asked; cd /tmp/asked; q() { echo \"== $1\"; ( eval \"$2\" ) 2>&1 </dev/null; echo; }\n";
 
-/// What the questions need.
-const NEEDS: &str = "debhelper-compat (= 13), python3, pkgconf, gawk, gcc-14-plugin-dev, zlib1g-dev, libtool-bin, libperl-dev";
-
-fn answers(
-    folder: &Path,
+/// Questions, and what they are asked in.
+struct Asked {
+    test: &'static str,
+    script: &'static str,
+    arch: &'static str,
+    /// Build dependencies.
     needs: &'static str,
-    script: &str,
-    mode: &str,
-    options: &[&str],
-) -> Vec<(String, String)> {
+    /// Options, of the accelerated root alone and of both.
+    accelerated: Vec<&'static str>,
+    both: Vec<&'static str>,
+}
+
+impl Asked {
+    fn new(test: &'static str, script: &'static str) -> Self {
+        let needs = "debhelper-compat (= 13), python3, pkgconf, gawk, gcc-14-plugin-dev, zlib1g-dev, libtool-bin, libperl-dev";
+        Self { test, script, arch: "arm64", needs, accelerated: Vec::new(), both: Vec::new() }
+    }
+}
+
+fn answers(folder: &Path, asked: &Asked, mode: &str, options: &[&str]) -> Vec<(String, String)> {
     let own = folder.join(mode);
     std::fs::create_dir(&own).unwrap();
     let mut tree = Tree::new("asked", "true");
-    tree.needs = needs;
+    tree.needs = asked.needs;
     let source = tree.write(&own);
-    let before = [&["shell", &source, "--arch", "arm64", "--mode", mode, "--no-source"], options].concat();
-    let script = format!("{ASK}{script}");
+    let shell = ["shell", &source, "--arch", asked.arch, "--mode", mode, "--no-source"];
+    let before = [&shell[..], options, &asked.both].concat();
+    let script = format!("{ASK}{}", asked.script);
     let (output, _) = archmill_in_step(&before, "trixie", &["--", "sh", "-c", &script], &own);
     assert!(output.status.success(), "{}", said(&output));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -87,19 +97,14 @@ fn usual(answer: &str) -> String {
     parts.fold(first, |text, part| format!("{text}/tmp/cc{}", part.get(6..).unwrap_or_default()))
 }
 
-/// With these options in the accelerated root, or both.
-fn compare(test: &str, script: &str, accelerated: &[&str], both: &[&str]) {
-    compare_in(NEEDS, test, script, accelerated, both);
-}
-
-fn compare_in(needs: &'static str, test: &str, script: &str, accelerated: &[&str], both: &[&str]) {
-    if !network(test) {
+fn compare(asked: &Asked) {
+    if !network(asked.test) {
         return;
     }
     let tmp = tempfile::tempdir().unwrap();
     // The root is made once.
-    let emulated = answers(tmp.path(), needs, script, "emulated", both);
-    let accelerated = answers(tmp.path(), needs, script, "accelerated", &[accelerated, both].concat());
+    let emulated = answers(tmp.path(), asked, "emulated", &[]);
+    let accelerated = answers(tmp.path(), asked, "accelerated", &asked.accelerated);
     assert!(emulated.len() > 2, "{emulated:?}");
     let names =
         |answers: &[(String, String)]| answers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
@@ -130,35 +135,40 @@ fn difference(wanted: &str, found: &str) -> String {
 
 #[test]
 fn tools_tell_of_the_targets_machine() {
-    compare("tools_tell_of_the_targets_machine", include_str!("twins/machine.sh"), &[], &[]);
+    compare(&Asked::new("tools_tell_of_the_targets_machine", include_str!("twins/machine.sh")));
 }
 
 #[test]
 fn compilers_are_those_of_the_target() {
-    compare("compilers_are_those_of_the_target", include_str!("twins/compiler.sh"), &[], &[]);
+    compare(&Asked::new("compilers_are_those_of_the_target", include_str!("twins/compiler.sh")));
 }
 
 /// As in bookworm, whose cross compilers are out of step.
 #[test]
 fn linkers_do_without_a_twin_of_the_compiler() {
-    let compilers = ["cpp", "gcc", "g++"].map(|name| format!("{name}-14-aarch64-linux-gnu"));
-    let without: Vec<&str> = compilers.iter().flat_map(|name| ["--without-twin", name]).collect();
-    compare("linkers_do_without_a_twin_of_the_compiler", include_str!("twins/linker.sh"), &without, &[]);
+    let compilers = ["cpp-14-aarch64-linux-gnu", "gcc-14-aarch64-linux-gnu", "g++-14-aarch64-linux-gnu"];
+    let without = compilers.into_iter().flat_map(|name| ["--without-twin", name]).collect();
+    let asked = Asked::new("linkers_do_without_a_twin_of_the_compiler", include_str!("twins/linker.sh"));
+    compare(&Asked { accelerated: without, ..asked });
 }
 
 #[test]
 fn libraries_and_limits_that_a_build_sets_are_heeded() {
-    compare("libraries_and_limits_that_a_build_sets_are_heeded", include_str!("twins/loading.sh"), &[], &[]);
+    compare(&Asked::new(
+        "libraries_and_limits_that_a_build_sets_are_heeded",
+        include_str!("twins/loading.sh"),
+    ));
 }
 
 #[test]
 fn programs_start_as_they_are_started() {
-    compare("programs_start_as_they_are_started", include_str!("twins/starts.sh"), &[], &[]);
+    compare(&Asked::new("programs_start_as_they_are_started", include_str!("twins/starts.sh")));
 }
 
 #[test]
 fn a_tool_that_is_another_file_is_no_twin() {
-    compare("a_tool_that_is_another_file_is_no_twin", include_str!("twins/files.sh"), &[], &["--root"]);
+    let asked = Asked::new("a_tool_that_is_another_file_is_no_twin", include_str!("twins/files.sh"));
+    compare(&Asked { both: vec!["--root"], ..asked });
 }
 
 /// A string of rules that is not in the program may be there in another form, and tell of this machine.
@@ -219,20 +229,15 @@ fn what_a_twin_left_undone_fails_the_build() {
 
 #[test]
 fn rustc_is_that_of_the_target() {
-    let test = "rustc_is_that_of_the_target";
-    compare_in("debhelper-compat (= 13), rustc, file", test, include_str!("twins/rust.sh"), &[], &[]);
+    let asked = Asked::new("rustc_is_that_of_the_target", include_str!("twins/rust.sh"));
+    compare(&Asked { needs: "debhelper-compat (= 13), rustc, file", ..asked });
 }
 
 #[test]
 fn clang_is_that_of_the_target() {
-    let test = "clang_is_that_of_the_target";
-    compare_in(
-        "debhelper-compat (= 13), clang-19, lld-19, llvm-19, clang, lld",
-        test,
-        include_str!("twins/clang.sh"),
-        &[],
-        &[],
-    );
+    let needs = "debhelper-compat (= 13), clang-19, lld-19, llvm-19, clang, lld";
+    let asked = Asked::new("clang_is_that_of_the_target", include_str!("twins/clang.sh"));
+    compare(&Asked { needs, ..asked });
 }
 
 #[test]
@@ -241,14 +246,21 @@ fn generators_write_what_those_of_the_target_write() {
         libglib2.0-bin, qtbase5-dev-tools, qt6-base-dev-tools, zip, unzip, rsync, desktop-file-utils, \
         gtk-doc-tools, asciidoc-base";
     let test = "generators_write_what_those_of_the_target_write";
-    compare_in(needs, test, include_str!("twins/generators.sh"), &[], &[]);
+    compare(&Asked { needs, ..Asked::new(test, include_str!("twins/generators.sh")) });
 }
 
 #[test]
 fn python_is_that_of_the_target() {
     let needs = "debhelper-compat (= 13), dh-python, python3-all-dev, python3-setuptools, python3-sphinx, cython3, \
         gobject-introspection, libgirepository1.0-dev";
-    compare_in(needs, "python_is_that_of_the_target", include_str!("twins/python.sh"), &[], &[]);
+    let asked = Asked::new("python_is_that_of_the_target", include_str!("twins/python.sh"));
+    compare(&Asked { needs, ..asked });
+}
+
+#[test]
+fn tools_for_32_bits_are_those_of_the_target() {
+    let asked = Asked::new("tools_for_32_bits_are_those_of_the_target", include_str!("twins/armhf.sh"));
+    compare(&Asked { arch: "armhf", needs: "debhelper-compat (= 13)", ..asked });
 }
 
 /// A package with what [`KNOWN`] tells of awk in it.

@@ -19,7 +19,7 @@ use super::host_packages::{HostPackages, installed};
 use super::session::Session;
 use crate::classify::Phase;
 use crate::report::Event;
-use crate::root::twins::{EXTENSIONS, FORMAT, LINKS, LayArgs, left_out};
+use crate::root::twins::{EXTENSIONS, FORMAT, LINKS, LayArgs, left_out, preloaded};
 
 /// What there is for a machine in the suites of a build.
 struct OfHost {
@@ -220,8 +220,8 @@ fn key(plan: &AccelerationPlan, long_double: u8, root: &[(String, PathBuf)]) -> 
         hash.update(archmill_macros::LIBRARY);
         hash.update(archmill_macros::SERVER);
     }
-    if plan.twins.iter().any(|twin| !twin.long_double.is_empty()) {
-        hash.update(archmill_longdouble::library(long_double));
+    for library in preloaded(&plan.twins, long_double) {
+        hash.update(library);
     }
     if plan.twins.iter().any(|twin| twin.extensions.is_some()) {
         hash.update(EXTENSIONS);

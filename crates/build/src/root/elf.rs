@@ -1,4 +1,4 @@
-//! ELF files for x86-64, as far as the layout of twins looks into them (elf(5)).
+//! ELF files for x86-64 and i386, as far as the layout of twins looks into them (elf(5)).
 
 use super::restring::room;
 
@@ -30,15 +30,49 @@ pub(super) fn write(bytes: &mut [u8], at: u64, value: &[u8]) {
     }
 }
 
+/// Where files of 64 bits, or of 32, have what is needed of them.
+struct Layout {
+    /// Size of an address.
+    word: usize,
+    /// In the header: where the table of segments is, and how many there are.
+    table: u64,
+    count: u64,
+    /// Size of an entry of that, and in it flags, offset, address and size.
+    entry: u64,
+    fields: [u64; 4],
+}
+
+const LAYOUT_64: Layout = Layout { word: 8, table: 32, count: 56, entry: 56, fields: [4, 8, 16, 32] };
+const LAYOUT_32: Layout = Layout { word: 4, table: 28, count: 44, entry: 32, fields: [24, 4, 8, 16] };
+
+fn layout(bytes: &[u8]) -> &'static Layout {
+    if is_64_bits(bytes) { &LAYOUT_64 } else { &LAYOUT_32 }
+}
+
+pub(super) fn is_64_bits(bytes: &[u8]) -> bool {
+    bytes.get(4) == Some(&2)
+}
+
 pub(super) fn segments(bytes: &[u8]) -> Vec<Segment> {
-    let (Some(table), Some(count)) = (number(bytes, 32, 8), number(bytes, 56, 2)) else { return Vec::new() };
+    let layout = layout(bytes);
+    let (Some(table), Some(count)) =
+        (number(bytes, layout.table, layout.word), number(bytes, layout.count, 2))
+    else {
+        return Vec::new();
+    };
     let of = |index: u64| {
-        let place = table.checked_add(index * 56)?;
+        let place = table.checked_add(index * layout.entry)?;
         let field = |at: u64, size| number(bytes, place.checked_add(at)?, size);
-        let (offset, size) = (field(8, 8)?, field(32, 8)?);
+        let [flags, offset, address, size] = layout.fields;
+        let (offset, size) = (field(offset, layout.word)?, field(size, layout.word)?);
         let inside = offset.checked_add(size)? <= bytes.len() as u64;
-        let segment =
-            Segment { kind: field(0, 4)?, flags: field(4, 4)?, offset, address: field(16, 8)?, size };
+        let segment = Segment {
+            kind: field(0, 4)?,
+            flags: field(flags, 4)?,
+            offset,
+            address: field(address, layout.word)?,
+            size,
+        };
         (inside && segment.address.checked_add(size).is_some()).then_some(segment)
     };
     (0..count).filter_map(of).collect()
@@ -60,9 +94,12 @@ pub(super) fn offset(segments: &[Segment], address: u64) -> Option<u64> {
 
 /// The entries of the dynamic section: tag and value.
 pub(super) fn dynamic(bytes: &[u8], segments: &[Segment]) -> Vec<(u64, u64)> {
+    let word = layout(bytes).word;
     let section = segments.iter().find(|segment| segment.kind == PT_DYNAMIC);
-    let places = section.map_or(0..0, |section| section.offset..section.offset + section.size).step_by(16);
-    let entries = places.map_while(|at| Some((number(bytes, at, 8)?, number(bytes, at + 8, 8)?)));
+    let places = section.map_or(0..0, |section| section.offset..section.offset + section.size);
+    let entries = places
+        .step_by(2 * word)
+        .map_while(|at| Some((number(bytes, at, word)?, number(bytes, at + word as u64, word)?)));
     entries.take_while(|(tag, _)| *tag != 0).collect()
 }
 
@@ -82,11 +119,12 @@ pub(super) fn needed(bytes: &[u8]) -> Vec<String> {
 
 /// Has a program want one more library, before all others; false where there is no place to say so.
 pub(super) fn need_first(bytes: &mut [u8], name: &str) -> bool {
+    let word = layout(bytes).word;
     let segments = segments(bytes);
     let entries = dynamic(bytes, &segments);
     let Some(section) = segments.iter().find(|segment| segment.kind == PT_DYNAMIC) else { return false };
     // Linkers leave empty entries; the last one stays what ends them.
-    if section.size / 16 < entries.len() as u64 + 2 {
+    if section.size / (2 * word as u64) < entries.len() as u64 + 2 {
         return false;
     }
     let Some((_, strings)) = entries.iter().find(|(tag, _)| *tag == DT_STRTAB) else { return false };
@@ -95,9 +133,9 @@ pub(super) fn need_first(bytes: &mut [u8], name: &str) -> bool {
     bytes[place..place + text.len()].copy_from_slice(&text);
     let first = (DT_NEEDED, address.wrapping_sub(*strings));
     let all = std::iter::once(first).chain(entries).chain([(0, 0)]);
-    for (at, (tag, value)) in (section.offset..).step_by(16).zip(all) {
-        write(bytes, at, &tag.to_le_bytes());
-        write(bytes, at + 8, &value.to_le_bytes());
+    for (at, (tag, value)) in (section.offset..).step_by(2 * word).zip(all) {
+        write(bytes, at, &tag.to_le_bytes()[..word]);
+        write(bytes, at + word as u64, &value.to_le_bytes()[..word]);
     }
     true
 }
@@ -149,6 +187,55 @@ mod tests {
         assert_eq!(entries, [(DT_NEEDED, 0x10), (DT_NEEDED, 1), (DT_STRTAB, 0x1110)]);
         assert_eq!(&bytes[0x120..0x128], b"liba.so\0");
         assert_eq!(number(&bytes, 0x230, 8), Some(0));
+    }
+
+    #[test]
+    fn a_program_of_32_bits_is_no_other() {
+        let mut bytes = vec![0; 0x300];
+        write(&mut bytes, 0, b"\x7fELF\x01\x01");
+        let words: [(u64, u32); 20] = [
+            (28, 52),
+            (44, 3),
+            // Type, offset, address, size and flags of the segments: names, data, and in that the dynamic section.
+            (52, 1),
+            (56, 0x110),
+            (60, 0x1110),
+            (68, 0x10),
+            (76, 4),
+            (84, 1),
+            (88, 0x200),
+            (92, 0x3200),
+            (100, 0x100),
+            (108, 6),
+            (116, 2),
+            (120, 0x200),
+            (124, 0x3200),
+            (132, 0x28),
+            (140, 6),
+            (0x204, 1),
+            (0x208, 5),
+            (0x20c, 0x1110),
+        ];
+        write(&mut bytes, 0x200, &[1]);
+        write(&mut bytes, 0x110, b"\0libc.so\0");
+        for (at, value) in words {
+            write(&mut bytes, at, &value.to_le_bytes());
+        }
+        assert_eq!(needed(&bytes), ["libc.so"]);
+        assert!(need_first(&mut bytes, "liba.so"));
+        let entries = dynamic(&bytes, &segments(&bytes));
+        assert_eq!(entries, [(DT_NEEDED, 0x10), (DT_NEEDED, 1), (DT_STRTAB, 0x1110)]);
+        assert_eq!(needed(&bytes), ["liba.so", "libc.so"]);
+    }
+
+    #[test]
+    fn the_library_for_obstacks_is_one() {
+        let library = archmill_obstack::library(64);
+        let segments = segments(library);
+        assert_eq!(segments.len(), 4);
+        assert_eq!(dynamic(library, &segments).len(), 6);
+        assert!(memchr::memmem::find(library, b"\0_obstack_begin\0").is_some());
+        assert!(archmill_obstack::library(80).is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Another text for a string in a program: it is written where the file has room, and what refers to the old one is made
 //! to refer to it. So it may be longer, and whoever refers to the end of the old one still does.
 
-use super::elf::{Segment, address, dynamic, loaded, number, offset, segments, write};
+use super::elf::{Segment, address, dynamic, is_64_bits, loaded, number, offset, segments, write};
 
 const PF_X: u64 = 1;
 const PF_W: u64 = 2;
@@ -10,8 +10,12 @@ const DT_RELASZ: u64 = 8;
 const R_X86_64_RELATIVE: u64 = 8;
 const PAGE: u64 = 4096;
 
-/// Gives a whole string of an ELF file for x86-64 another text; tells whether something refers to it.
+/// Gives a whole string of an ELF file for x86-64 another text; tells whether something refers to it. Files for i386 stay as they
+/// are: there code has the address of a string from a register.
 pub(super) fn replace(bytes: &mut [u8], from: &str, to: &str) -> bool {
+    if !is_64_bits(bytes) {
+        return false;
+    }
     let segments = segments(bytes);
     // What is before it may be anything: a string is where something refers to.
     let whole = [from.as_bytes(), b"\0"].concat();

@@ -20,15 +20,16 @@ use self::rules::{common_rules, globs, matches, means, rules};
 use super::manifest::{Kind, Manifest};
 use super::{elf, restring};
 
-mod long_double;
 mod machine;
+mod preloaded;
 mod python;
 mod rules;
 
+pub use self::preloaded::preloaded;
 pub use self::python::EXTENSIONS;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 19;
+pub const FORMAT: u32 = 20;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -374,7 +375,7 @@ impl Layer<'_> {
         }
         let mut bytes = std::fs::read(source).map_err(at("read", source))?;
         let mut changed = self.restring(&mut bytes, to);
-        changed |= self.long_double(&mut bytes, to)?;
+        changed |= self.preload(&mut bytes, to)?;
         changed |= redirect(&mut bytes, self.machine, &self.folders);
         if let Some(own) = stands_for {
             changed |= self.itself(&mut bytes, own)?;
@@ -439,8 +440,8 @@ impl Layer<'_> {
         self.entries = entries;
     }
 
-    /// Twins that lack a string which is to become the target's, or that cannot be given its long double: such a one may tell of
-    /// this machine.
+    /// Twins that lack a string which is to become the target's, or that cannot be given its long double or obstacks: such a one may
+    /// tell of this machine, or write something else.
     fn left_out(&self) -> BTreeMap<String, String> {
         let strings = self.args.twins.iter().flat_map(|(twin, _)| {
             twin.strings.iter().map(|(file, from, to)| (&twin.package, file, from, to))

@@ -91,6 +91,8 @@ pub struct Given {
     pub extensions: Option<String>,
     /// Programs that read and print numbers of C's long double: they get the target's.
     pub long_double: Vec<String>,
+    /// Programs that leave it to the C library how their obstacks are: they get the target's.
+    pub obstack: Vec<String>,
     /// Links below the prefix, and what they point to.
     pub prefix_links: BTreeMap<String, String>,
     /// Files below the prefix, a string in them, and what it becomes.
@@ -179,6 +181,7 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
             &given.folders,
             &given.from_target,
             &given.long_double,
+            &given.obstack,
         ];
         for pattern in patterns.into_iter().flatten() {
             if pattern.starts_with('/') {

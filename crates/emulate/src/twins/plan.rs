@@ -83,6 +83,9 @@ pub struct Twin {
     /// Programs that get the target's long double.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub long_double: Vec<String>,
+    /// Programs that get obstacks as the target's C library has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obstack: Vec<String>,
     /// What speaks against it at a start.
     #[serde(default)]
     pub rules: Vec<Guard>,
@@ -295,6 +298,7 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: 
         macros: given.macros,
         extensions: given.extensions.as_ref().map(|folder| words.fill(folder)),
         long_double: fill(&given.long_double),
+        obstack: fill(&given.obstack),
         rules,
         prefix_links: given
             .prefix_links

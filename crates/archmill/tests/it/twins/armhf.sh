@@ -1,0 +1,13 @@
+# What differs where the target has 32 bits.
+q machine 'uname -m; getconf LONG_BIT; dpkg --print-architecture; bash -c "echo \$HOSTTYPE \$MACHTYPE"; gcc -dumpmachine; perl -MConfig -e "print qq(\$Config{archname} \$Config{ptrsize}\n), ~0"'
+# Functions that end in two lines of no code but the last instruction: where that is the first of what the assembler takes into new
+# memory, the next function begins with its address written out. So memory that is taken in other steps is seen here.
+awk 'BEGIN {
+    print "\t.text\n\t.file 1 \"lines.c\""
+    for (i = 1; i < 3000; i++) {
+        print (i % 7 ? "" : "\tnop\n") "\t.align 2\n\t.loc 1 " i * 3 " 1 view -0\n\tnop"
+        print "\t.loc 1 " i * 3 + 1 " 2\n\t.loc 1 " i * 3 + 2 " 3\n\tnop"
+    }
+}' >lines.s
+q 'steps of memory' 'as -o lines.o lines.s; sha256sum lines.o'
+q 'line numbers' 'for i in $(seq 300); do echo "int f$i(int x) {"; echo "  for (int i = 0; i < x; i++)"; echo "    x += x % ($i + 2) ? f$((i - 1))(x) : -1;"; echo "  return x;"; echo "}"; done | sed "1iint f0(int);" >lines.c; gcc -g -O2 -c lines.c -o c.o; sha256sum c.o'
