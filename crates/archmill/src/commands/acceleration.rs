@@ -32,6 +32,7 @@ pub(crate) fn run(args: &AccelerationArgs) -> anyhow::Result<ExitCode> {
             .filter(|name| !planned(name) && !name.starts_with("lib"))
             .collect();
         answer!("emulated, as no rule names them:\n  {}", left.join(" "));
+        answer!("planned in {:.1} ms", plan.acceleration_took.as_secs_f64() * 1000.0);
     }
     Ok(ExitCode::Success)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use archmill_archive::{Expected, FetchError, OpenedSuite, PoolFile, fetch_all};
 use archmill_deb::Arch;
@@ -39,14 +40,14 @@ pub fn twin_rules(files: &[PathBuf]) -> Result<Vec<Family>, String> {
     Ok(families)
 }
 
-/// The acceleration plan for a root.
+/// The acceleration plan for a root, and how long it took to make it of what the indices have.
 pub(super) fn acceleration(
     session: &Session<'_>,
     arch: &Architecture,
     suites: &[OpenedSuite],
     universe: &Universe,
     set: &InstallSet,
-) -> Result<AccelerationPlan, JobError> {
+) -> Result<(AccelerationPlan, Duration), JobError> {
     let host = find(host_arch(session)).during(Phase::Host)?;
     let mut of_hosts = vec![(host, of_host(session, host, suites)?)];
     // Programs of 32 bits are the CPU's own too, and have the word size of a target of 32 bits.
@@ -61,12 +62,14 @@ pub(super) fn acceleration(
             (*host, HostPackages { universe, arch, uris, cache: &session.setup.cache })
         })
         .collect();
+    let begin = Instant::now();
     let installed: Vec<Installed> =
         set.packages.iter().map(|package| installed(universe.package(package.id), arch.debian)).collect();
     let families = twin_rules(&session.setup.twin_rules).during(Phase::Host)?;
     let hosts: Vec<Host<'_>> =
         offers.iter().map(|(arch, offers)| Host { arch, offers, fuses: fuses(arch) }).collect();
     let mut plan = plan(arch, &hosts, &installed, &families);
+    let took = begin.elapsed();
     for name in &session.setup.without_twins {
         if !plan.twins.iter().any(|twin| twin.package == *name) {
             session.report.event(Event::Warning(&format!(
@@ -75,7 +78,7 @@ pub(super) fn acceleration(
         }
     }
     plan.twins.retain(|twin| !session.setup.without_twins.contains(&twin.package));
-    Ok(plan)
+    Ok((plan, took))
 }
 
 /// Whether the C library of this machine computes with fused multiplication and addition there: glibc does where the processor

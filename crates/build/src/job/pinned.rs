@@ -158,6 +158,7 @@ pub fn plan_of_record(
             .then(|| record.inputs.acceleration.clone())
             .flatten()
             .map(|plan| twins_from(plan, &record.inputs.repositories, mirror)),
+        acceleration_took: Duration::ZERO,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use archmill_archive::{OpenedSuite, Suite, package_stanza};
 use archmill_deb::{Arch, Relations};
@@ -73,6 +74,8 @@ pub struct Plan {
     pub emulator: Option<Chosen>,
     /// Which twins are used, if accelerated.
     pub acceleration: Option<AccelerationPlan>,
+    /// How long it took to find out, the indices of this machine's packages read.
+    pub acceleration_took: Duration,
 }
 
 /// Refuses what can be seen to be a mistake before anything is fetched or made.
@@ -133,12 +136,15 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
     let order = Order::new(&universe, &set);
     let pre_depends = (0..set.packages.len()).map(|at| order.pre_depends_closure(at)).collect();
     draft.phases.begin(Phase::Host);
+    let mut acceleration_took = Duration::ZERO;
     let (emulator, acceleration) = match mode {
         Mode::Native | Mode::Imported => (None, None),
         Mode::Emulated => (Some(choose(session, request.arch)?), None),
         Mode::Accelerated => {
             let emulator = choose(session, request.arch)?.with_twins(session)?;
-            (Some(emulator), Some(acceleration(session, request.arch, &suites, &universe, &set)?))
+            let (plan, took) = acceleration(session, request.arch, &suites, &universe, &set)?;
+            acceleration_took = took;
+            (Some(emulator), Some(plan))
         }
     };
     draft.phases.end(None);
@@ -157,6 +163,7 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
         personality_32,
         emulator,
         acceleration,
+        acceleration_took,
     })
 }
 
