@@ -282,20 +282,34 @@ impl Words {
             .replace('#', &self.digits)
     }
 
-    /// Whether `name` is what `pattern` means; then with the digits that `#` stands for.
-    pub(super) fn matching(&self, pattern: &str, name: &str) -> Option<Self> {
-        let pattern = Self { digits: "#".to_owned(), ..self.clone() }.fill(pattern);
-        let Some((before, behind)) = pattern.split_once('#') else {
-            return (pattern == name).then(|| self.of(name));
+    /// What a pattern means.
+    pub(super) fn pattern(&self, text: &str) -> Pattern {
+        Pattern(Self { digits: "#".to_owned(), ..self.clone() }.fill(text))
+    }
+
+    /// The words of a rule for a package, with the digits that `#` stands for in its pattern.
+    pub(super) fn of(&self, name: &str, digits: &str) -> Self {
+        let package = name.strip_suffix(self.arch.triplet).and_then(|name| name.strip_suffix('-'));
+        Self { arch: self.arch, digits: digits.to_owned(), package: package.unwrap_or(name).to_owned() }
+    }
+}
+
+/// Which packages a rule is for. Made once, as it is held against all packages of a root.
+pub(super) struct Pattern(String);
+
+impl Pattern {
+    /// Whether it means a package of this name; then the digits that `#` stands for.
+    pub(super) fn digits<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let Some((before, behind)) = self.0.split_once('#') else {
+            return (self.0 == name).then_some("");
         };
         let digits = name.strip_prefix(before)?.strip_suffix(behind)?;
         let numeric = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        numeric.then(|| Self { digits: digits.to_owned(), ..self.of(name) })
+        numeric.then_some(digits)
     }
 
-    fn of(&self, name: &str) -> Self {
-        let package = name.strip_suffix(self.arch.triplet).and_then(|name| name.strip_suffix('-'));
-        Self { package: package.unwrap_or(name).to_owned(), ..self.clone() }
+    pub(super) fn means(&self, name: &str) -> bool {
+        self.digits(name).is_some()
     }
 }
 
@@ -348,15 +362,14 @@ mod tests {
     #[test]
     fn digits_stand_for_a_version() {
         let words = Words::new(find("arm64").unwrap());
-        let with = words.matching("gcc-#-{triplet}", "gcc-14-aarch64-linux-gnu").unwrap();
+        let of = |pattern: &str, name: &str| {
+            words.pattern(pattern).digits(name).map(|digits| words.of(name, digits))
+        };
+        let with = of("gcc-#-{triplet}", "gcc-14-aarch64-linux-gnu").unwrap();
         assert_eq!(with.fill("cpp-#-{triplet}"), "cpp-14-aarch64-linux-gnu");
-        assert!(words.matching("gcc-#", "gcc-14-base").is_none());
-        let of_gcc = words.matching("gcc-#-{triplet}", "gcc-14-aarch64-linux-gnu").unwrap();
-        assert_eq!(of_gcc.fill("{package}-{triplet}"), "gcc-14-aarch64-linux-gnu");
-        assert_eq!(
-            words.matching("gcc-#", "gcc-14").unwrap().fill("{package}-{triplet}"),
-            "gcc-14-aarch64-linux-gnu"
-        );
+        assert!(of("gcc-#", "gcc-14-base").is_none());
+        assert_eq!(with.fill("{package}-{triplet}"), "gcc-14-aarch64-linux-gnu");
+        assert_eq!(of("gcc-#", "gcc-14").unwrap().fill("{package}-{triplet}"), "gcc-14-aarch64-linux-gnu");
         assert_eq!(words.fill("{cpu}-unknown-{system}"), "aarch64-unknown-linux-gnu");
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use archmill_deb::Relations;
 use serde::{Deserialize, Serialize};
 
-use super::family::{Family, Given, Unless, Words};
+use super::family::{Family, Given, Pattern, Unless, Words};
 use super::offers::{Installed, Offer, Offers};
 use crate::table::Architecture;
 
@@ -220,12 +220,16 @@ pub fn plan(
     for (family, given) in
         families.iter().rev().flat_map(|family| family.twin.iter().rev().map(move |twin| (family, twin)))
     {
+        if given.programs.is_empty() || given.target_bits.is_some_and(|bits| bits != arch.bits) {
+            continue;
+        }
+        let pattern = words.pattern(&given.package);
         for package in installed.iter().filter(|package| package.of_target) {
-            let Some(words) = words.matching(&given.package, &package.name) else { continue };
-            let is_meant = given.target_bits.is_none_or(|bits| bits == arch.bits);
-            if !is_meant || given.programs.is_empty() || !seen.insert((package.name.clone(), given.beside)) {
+            let Some(digits) = pattern.digits(&package.name) else { continue };
+            if !seen.insert((package.name.clone(), given.beside)) {
                 continue;
             }
+            let words = words.of(&package.name, digits);
             let fits = |planner: &Planner<'_>| !given.same_word_size || planner.host.bits == arch.bits;
             let at = planners.iter().position(fits).unwrap_or(0);
             let Some(planner) = planners.get_mut(at) else { continue };
@@ -375,24 +379,28 @@ impl Planner<'_> {
                 format!("{} has another byte order than {}", self.arch.debian, self.host.debian).into()
             );
         }
-        let finds = |other: &&Installed| {
-            given.links_found_by.iter().any(|pattern| words.matching(pattern, &other.name).is_some())
-        };
+        let patterns = |texts: &[String]| texts.iter().map(|text| words.pattern(text)).collect::<Vec<_>>();
+        let means = |patterns: &[Pattern], name: &str| patterns.iter().any(|pattern| pattern.means(name));
+        let finding = patterns(&given.links_found_by);
+        let finds = |other: &&Installed| means(&finding, &other.name);
         if let Some(other) = self.installed.iter().find(finds) {
             return Err(format!("it needs links in the root, which {} would find", other.name).into());
         }
         let name = given.twin.as_ref().map_or_else(|| package.name.clone(), |name| words.fill(name));
         let offer = if given.cross { self.cross(package, &name)? } else { self.same(package, &name)? };
         let mut wanted = vec![offer.clone()];
-        let with = |name: &str| given.with.iter().any(|pattern| words.matching(pattern, name).is_some());
+        let with = patterns(&given.with);
         let depends = |module: &Installed| {
-            given
-                .modules
-                .as_ref()
-                .is_some_and(|prefix| names(&module.depends).any(|name| name.starts_with(prefix)))
+            given.modules.as_ref().is_some_and(|prefix| {
+                module.depends.contains(prefix.as_str())
+                    && names(&module.depends).any(|name| name.starts_with(prefix))
+            })
         };
         for module in self.installed {
-            if module.of_target && module.name != package.name && (with(&module.name) || depends(module)) {
+            if module.of_target
+                && module.name != package.name
+                && (means(&with, &module.name) || depends(module))
+            {
                 let twin = self
                     .same(module, &module.name)
                     .map_err(|reason| format!("{} has modules for it, and {reason}", module.name))?;
@@ -400,10 +408,8 @@ impl Planner<'_> {
             }
         }
         let mut needed = self.closure(&wanted)?;
-        let may_help = |module: &&Installed| {
-            module.of_target
-                && given.with_if_there.iter().any(|pattern| words.matching(pattern, &module.name).is_some())
-        };
+        let helping = patterns(&given.with_if_there);
+        let may_help = |module: &&Installed| module.of_target && means(&helping, &module.name);
         for module in self.installed.iter().filter(may_help) {
             if let Ok(twin) = self.same(module, &module.name)
                 && let Ok(libraries) = self.closure(std::slice::from_ref(&twin))
