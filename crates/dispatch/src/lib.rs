@@ -7,7 +7,8 @@
 //! one in the table (path, size and modification time) is emulated.
 //!
 //! The code is in `program/`, compiled apart by `build.rs`. It is the reason for this being a crate: it has no standard
-//! library, and is, with the libraries of `archmill-macros` and `archmill-longdouble`, the one place besides the sandbox with `unsafe`.
+//! library, and is, with the libraries of `archmill-macros`, `archmill-longdouble` and `archmill-obstack`, the one place besides the sandbox
+//! with `unsafe` or assembler.
 #![forbid(unsafe_code)]
 
 mod combine;
