@@ -1,7 +1,7 @@
 //! The target's obstack(3) for twins of i386, which stand in for programs of other systems of 32 bits.
 //!
-//! A program that leaves it to the C library how its obstacks are aligned, and how much memory they take at a time, gets another
-//! answer from every architecture: 4 and 4,064 bytes on i386; 8 and 4,072 where long double has 64 bits, as on ARM. What it
+//! A program that leaves it to the C library how its obstacks are aligned, and how much memory they take at a time, gets other
+//! answers on other architectures: 4 and 4,064 bytes on i386; 8 and 4,072 where long double has 64 bits, as on ARM. What it
 //! writes should not depend on that, but what the assembler writes does: the pieces that it divides its input into end where no
 //! more fits, and line numbers are encoded otherwise from one piece to the next. The library here is loaded before the C
 //! library and gives its answer for ARM.

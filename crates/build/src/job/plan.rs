@@ -74,7 +74,7 @@ pub struct Plan {
     pub emulator: Option<Chosen>,
     /// Which twins are used, if accelerated.
     pub acceleration: Option<AccelerationPlan>,
-    /// How long it took to find out, the indices of this machine's packages read.
+    /// How long it took to find out, the indices of this machine's packages read; nothing if a record told.
     pub acceleration_took: Duration,
 }
 
