@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Takes in what native builds took elsewhere, so that reports tell what emulation costs and rebuilds know what takes long
     ImportTimes(ImportTimesArgs),
+    /// Tell what the cache holds, and remove what is not needed.
+    Cache(CacheArgs),
     /// Remove results that newer ones replaced, old logs, and what a farm's archive no longer has
     Gc(GcArgs),
     /// Print the log of a package's build.
@@ -114,6 +116,9 @@ pub(crate) struct PlaceArgs {
     /// Folder for downloads and build roots [env: ARCHMILL_CACHE] [default: that of farm.toml, else /var/cache/archmill for root and ~/.cache/archmill for others]
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+    /// Space to keep free on its disk, such as 20G: what no build used for longest makes room [default: that of farm.toml, else a tenth of the disk, 10G at most]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) cache_keep_free: Option<String>,
     /// Configuration file [env: ARCHMILL_CONFIG] [default: ~/.config/archmill/farm.toml, else /etc/archmill/farm.toml]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::cli::{PlaceArgs, StateArgs};
 use crate::farm::FarmConfig;
-use crate::setup::Mistake;
+use crate::setup::{Mistake, WrongOption};
 use crate::units::{duration, size};
 
 /// The file. Unknown keys are errors: a misspelt key that is silently ignored costs a night's rebuild.
@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) repositories: Vec<String>,
     /// Folder for downloads and build roots.
     pub(crate) cache: Option<PathBuf>,
+    /// Space on its disk, such as "20G", that is to stay free: what was not used for longest makes room.
+    pub(crate) cache_keep_free: Option<String>,
     /// Folder of the farm: its database, logs and results.
     pub(crate) state: Option<PathBuf>,
     /// Suite to take QEMU from.
@@ -83,6 +85,15 @@ impl PlaceArgs {
         let given = self.cache.clone().or_else(|| variable("ARCHMILL_CACHE"));
         given.or_else(|| config.cache.clone()).unwrap_or_else(default_cache)
     }
+
+    /// Bytes that are to stay free on its disk, if somebody said.
+    pub(crate) fn keep_free(&self, config: &Config) -> anyhow::Result<Option<u64>> {
+        let given = self.cache_keep_free.as_ref();
+        if let Some(text) = given {
+            return size(text).context(WrongOption("--cache-keep-free")).map(Some);
+        }
+        config.cache_keep_free.as_ref().map(|text| size(text)).transpose()
+    }
 }
 
 impl StateArgs {
@@ -130,6 +141,7 @@ fn load(explicit: Option<&Path>) -> anyhow::Result<Config> {
 fn parse(text: &str) -> anyhow::Result<Config> {
     let config: Config =
         toml::from_str(text).map_err(|error| anyhow::anyhow!("{error}{}", suggestion(error.message())))?;
+    config.cache_keep_free.as_ref().map(|text| size(text)).transpose().context("cache-keep-free")?;
     config.limits.check()?;
     config.farm.as_ref().map(FarmConfig::check).transpose()?;
     Ok(config)
@@ -229,5 +241,7 @@ mod tests {
             parse("mirror = \"http://deb.example.org/debian\"\njobs = 4\n[limits]\ntime = \"6h\"\n").unwrap();
         assert_eq!((config.jobs, config.limits.time.as_deref()), (NonZeroUsize::new(4), Some("6h")));
         assert!(parse("jobs = 0\n").is_err());
+        assert!(parse("cache-keep-free = \"20G\"\n").is_ok());
+        assert!(parse("cache-keep-free = \"much\"\n").is_err());
     }
 }

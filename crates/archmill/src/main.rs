@@ -38,6 +38,7 @@ fn main() -> std::process::ExitCode {
         cli::Command::Rebuild(args) => commands::rebuild::run(&args).map(End::from),
         cli::Command::Status(args) => commands::status::run(&args).map(End::from),
         cli::Command::Report(args) => commands::report::run(&args).map(End::from),
+        cli::Command::Cache(args) => commands::cache::run(&args).map(End::from),
         cli::Command::Gc(args) => commands::gc::run(&args).map(End::from),
         cli::Command::ImportTimes(args) => commands::import_times::run(&args).map(End::from),
         cli::Command::Log(args) => commands::log::run(&args).map(End::from),

@@ -101,6 +101,7 @@ pub(crate) fn setup(args: &ArchiveArgs) -> anyhow::Result<(Setup, Config)> {
     }
     let setup = Setup {
         cache: args.places.cache(&config),
+        keep_free: args.places.keep_free(&config)?,
         mirror,
         keyring: args.keyring.clone().or_else(|| config.keyring.clone()),
         repositories,
@@ -139,8 +140,10 @@ fn check_urls(mirror: &Mirror) -> Result<(), Mistake> {
 
 /// For builds whose inputs are all named: nothing is looked up in an index.
 pub(crate) fn named_inputs(places: &PlaceArgs) -> anyhow::Result<Setup> {
+    let config = places.config()?;
     Ok(Setup {
-        cache: places.cache(&places.config()?),
+        cache: places.cache(&config),
+        keep_free: places.keep_free(&config)?,
         mirror: Mirror::given("", None),
         keyring: None,
         repositories: Vec::new(),

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod artifacts;
+pub mod cache;
 pub mod classify;
 pub mod command;
 pub mod job;

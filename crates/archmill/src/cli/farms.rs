@@ -140,6 +140,19 @@ pub(crate) struct ReportArgs {
     pub(crate) places: PlaceArgs,
 }
 
+/// `archmill cache`
+#[derive(Debug, Args)]
+pub(crate) struct CacheArgs {
+    /// Remove what no build has used for so long, such as 30d; toolchains stay
+    #[arg(long, value_name = "TIME", conflicts_with = "clear")]
+    pub(crate) unused_for: Option<String>,
+    /// Remove all that no archmill works with now; toolchains stay
+    #[arg(long)]
+    pub(crate) clear: bool,
+    #[command(flatten)]
+    pub(crate) places: PlaceArgs,
+}
+
 /// `archmill gc`
 #[derive(Debug, Args)]
 pub(crate) struct GcArgs {

@@ -2,6 +2,7 @@
 
 pub(crate) mod acceleration;
 pub(crate) mod build;
+pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod debug;
 pub(crate) mod doctor;

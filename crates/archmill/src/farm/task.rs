@@ -118,6 +118,9 @@ fn common(
     option("--mirror", setup.mirror.archive.clone().into());
     option("--security-mirror", setup.mirror.security.clone().into());
     option("--cache", std::path::absolute(&setup.cache)?.into());
+    if let Some(bytes) = setup.keep_free {
+        option("--cache-keep-free", bytes.to_string().into());
+    }
     for (name, path) in [("--keyring", &setup.keyring), ("--config", &archive.places.config)] {
         if let Some(path) = path {
             option(name, std::path::absolute(path)?.into());

@@ -53,7 +53,12 @@ impl Farm {
 
     /// Writes farm.toml, with `more` at its end.
     pub(crate) fn configure(&self, more: &str) {
-        let text = format!("mirror = \"{}\"\nkeyring = \"{}\"\n{more}", self.mirror(), test_key().display());
+        // However full this machine's disk is: a cache of a test is its own business.
+        let text = format!(
+            "mirror = \"{}\"\nkeyring = \"{}\"\ncache-keep-free = \"1M\"\n{more}",
+            self.mirror(),
+            test_key().display()
+        );
         fs::write(self.config(), text).unwrap();
     }
 

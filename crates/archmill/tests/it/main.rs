@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends there")]
 
 mod builds;
+mod cache;
 mod checks;
 mod disk;
 mod doctor;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use archmill_archive::{Expected, FetchError, OpenedSuite, PoolFile, fetch_all};
+use archmill_archive::{Expected, FetchError, OpenedSuite, PoolFile};
 use archmill_deb::Arch;
 use archmill_emulate::twins::{AccelerationPlan, Family, Host, Installed, Offer, builtin, parse, plan};
 use archmill_emulate::{Architecture, Execution, find};
@@ -118,6 +118,7 @@ impl Chosen {
         // Of this QEMU and this code: other versions of archmill have other code, and what processes run is not replaced.
         let code = hex::encode(Sha256::digest(archmill_dispatch::code()));
         let folder = format!("emulator-{}-{}", &self.emulator.sha256[..16], &code[..16]);
+        session.claim([format!("twins/{folder}")])?;
         let folder = session.folder("twins").join(folder);
         let program = folder.join(&name);
         if !program.is_file() {
@@ -175,6 +176,7 @@ fn folder(
     root: &[(String, PathBuf)],
 ) -> Result<PathBuf, JobError> {
     let key = key(plan, arch.long_double, root);
+    session.claim([format!("twins/{key}")])?;
     let place = session.folder("twins").join(&key);
     if place.join("table").is_file() {
         return Ok(place);
@@ -183,6 +185,7 @@ fn folder(
     // One package may stand in for several.
     offers.sort_by(|a, b| a.sha256.cmp(&b.sha256));
     offers.dedup_by(|a, b| a.sha256 == b.sha256);
+    session.claim(offers.iter().map(|offer| format!("unpacked/{}", offer.sha256)))?;
     fetch(session, &offers)?;
     session.step(&format!("laying out {} twins", plan.twins.len()));
     let work = WorkFolder::create(&session.folder("work"), &session.map).during(Phase::Root)?;
@@ -203,6 +206,8 @@ fn folder(
         pool: pool.clone(),
         folder: folder.clone(),
     };
+    // Files that folders share are in no claim: none may go between being found and being linked.
+    let _gate = session.hold_cache()?;
     let made = session.task("twins-lay", &args, &mut || {}).during(Phase::Root);
     // Another process may have been faster; what it made is the same.
     let moved = made.and_then(|()| match fs::rename(&folder, &place) {
@@ -248,15 +253,7 @@ fn fetch(session: &Session<'_>, offers: &[&Offer]) -> Result<(), JobError> {
             expected: Expected { sha256: offer.sha256.clone(), size: offer.size },
         })
         .collect();
-    let pool = session.folder("pool");
-    let total = files.iter().filter(|file| !file.is_cached(&pool)).map(|file| file.expected.size).sum();
-    if total > 0 {
-        session.report.event(Event::Begin { what: "downloading twins", total, bytes: true });
-    }
-    let debs = fetch_all(&session.fetcher, &pool, &files, 6, &session.progress());
-    if total > 0 {
-        session.report.event(Event::End);
-    }
+    let debs = session.fetch("downloading twins", &files, 6);
     let debs = debs.map_err(|error| {
         // Not of what the build needs, but of what makes it fast.
         let remedy = match error {

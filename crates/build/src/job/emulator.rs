@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use archmill_archive::{Expected, OpenedSuite, PoolFile, Suite, fetch_all};
+use archmill_archive::{Expected, OpenedSuite, PoolFile, Suite};
 use archmill_deb::BinaryRecord;
 use archmill_deb::control::stanzas;
 use archmill_emulate::{
@@ -17,7 +17,6 @@ use super::error::{During as _, JobError};
 use super::session::Session;
 use crate::classify::Phase;
 use crate::record::{Emulator, EmulatorDeb};
-use crate::report::Event;
 use crate::root::tasks::{UnpackArgs, UnpackJob};
 
 /// How long a choice stands before newer suites are asked again.
@@ -193,16 +192,14 @@ fn install(
 
 /// The program out of its package, in the cache.
 fn unpacked(session: &Session<'_>, deb: &EmulatorDeb, version: &str, suite: &str) -> Result<PathBuf, String> {
+    session.claim([format!("unpacked/{}", deb.sha256)]).map_err(|error| error.to_string())?;
     let folder = session.folder("unpacked").join(&deb.sha256);
     let path = folder.join("files").join(&deb.program);
     if !path.is_file() {
         session.step(&format!("QEMU {version} from {suite}"));
-        session.report.event(Event::Begin { what: "downloading QEMU", total: deb.size_bytes, bytes: true });
         let expected = Expected { sha256: deb.sha256.clone(), size: deb.size_bytes };
         let file = PoolFile { url: format!("{}/{}", deb.uri, deb.path), expected };
-        let pool = session.folder("pool");
-        let fetched = fetch_all(&session.fetcher, &pool, &[file], 1, &session.progress());
-        session.report.event(Event::End);
+        let fetched = session.fetch("downloading QEMU", &[file], 1);
         let deb = fetched.map_err(|error| error.to_string())?.remove(0);
         super::roots::unpack_into(session, &[(deb, folder)])?;
     }

@@ -14,6 +14,7 @@ use super::plan::Plan;
 use super::roots::Root;
 use super::run::{self, BUILD_FOLDER, KEEP, Opening, UPPER};
 use super::session::{Request, Session};
+use crate::cache::name_of;
 use crate::classify::{Phase, relevant_lines};
 
 /// Most failed builds that are kept; the oldest go first.
@@ -134,6 +135,9 @@ impl Kept {
 
     /// The root as the failure left it.
     pub fn open(&self, session: &Session<'_>, folder: &Path, work: &WorkFolder) -> Result<Sandbox, JobError> {
+        let own = folder.file_name().map(|name| format!("failed/{}", name.to_string_lossy()));
+        let programs = self.emulator.iter().map(|chosen| &chosen.program);
+        session.claim(self.stack.iter().chain(programs).filter_map(|path| name_of(path)).chain(own))?;
         if let Some(layer) = self.stack.iter().find(|layer| !layer.exists()) {
             let message = format!("{} is no longer in the cache: build again", layer.display());
             return Err(JobError::new(Phase::Root, message));
@@ -176,6 +180,15 @@ fn kept_folders(place: &Path) -> Vec<(std::time::SystemTime, PathBuf)> {
         .map(|entry| entry.path())
         .filter_map(|path| Some((fs::metadata(path.join("kept.json")).ok()?.modified().ok()?, path)))
         .collect()
+}
+
+/// What the kept roots of failed builds need of the cache.
+pub(super) fn in_use(place: &Path) -> Vec<PathBuf> {
+    let read = |(_, folder): (_, PathBuf)| {
+        serde_json::from_slice::<Kept>(&fs::read(folder.join("kept.json")).ok()?).ok()
+    };
+    let kept = kept_folders(place).into_iter().filter_map(read);
+    kept.flat_map(|kept| kept.stack.into_iter().chain(kept.emulator.map(|chosen| chosen.program))).collect()
 }
 
 /// The folder of the innermost make that failed: the last it said that it entered.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use archmill_archive::{Expected, Mirror, OpenedSuite, PoolFile, RepoSpec, fetch_all, package_stanza};
+use archmill_archive::{Expected, Mirror, OpenedSuite, PoolFile, RepoSpec, package_stanza};
 use archmill_deb::{Arch, Dsc, Release};
 use archmill_emulate::find;
 use archmill_emulate::twins::AccelerationPlan;
@@ -19,7 +19,6 @@ use super::session::{Request, Session};
 use super::source::Source;
 use crate::classify::Phase;
 use crate::record::{BuildRecord, PackageInput, Repository, SourceFile, SourceInput};
-use crate::report::Event;
 
 /// What a mirror that has moved on leaves the user to do.
 const GONE: &str =
@@ -249,17 +248,7 @@ pub(super) fn fetch(
     files: &[PoolFile],
     phase: Phase,
 ) -> Result<Vec<std::path::PathBuf>, JobError> {
-    let pool = session.folder("pool");
-    let missing = files.iter().filter(|file| !file.is_cached(&pool));
-    let total: u64 = missing.map(|file| file.expected.size).sum();
-    if total > 0 {
-        session.report.event(Event::Begin { what, total, bytes: true });
-    }
-    let fetched = fetch_all(&session.fetcher, &pool, files, 4, &session.progress());
-    if total > 0 {
-        session.report.event(Event::End);
-    }
-    fetched.map_err(|error| JobError::new(phase, format!("{error}; {GONE}")))
+    session.fetch(what, files, 4).map_err(|error| JobError::new(phase, format!("{error}; {GONE}")))
 }
 
 /// One index for each repository, of nothing but the packages of the record, as their own control files tell.

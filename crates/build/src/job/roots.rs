@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use archmill_archive::{Expected, PoolFile, fetch_all};
+use archmill_archive::{Expected, PoolFile};
 use archmill_sandbox::{Limits, RootFs, Sandbox, SandboxSpec, Uname, Upper, cleanup::WorkFolder};
 use archmill_solve::Selected;
 
@@ -35,6 +35,7 @@ pub(super) fn unpack_into(session: &Session<'_>, jobs: &[(PathBuf, PathBuf)]) ->
     if missing.is_empty() {
         return Ok(());
     }
+    session.make_room()?;
     let work = WorkFolder::create(&session.folder("work"), &session.map)
         .map_err(|error| format!("cannot make a working folder: {error}"))?;
     let temporary = |folder: &Path| work.path().join(folder.file_name().unwrap_or_default());
@@ -68,6 +69,7 @@ pub fn make_root(
     let (base, rest): (Vec<usize>, Vec<usize>) =
         plan.order.iter().partition(|at| plan.set.packages[**at].base);
     let mut maker = Maker { session, request, plan, twins: None };
+    maker.claim(&base, &rest)?;
     maker.download(&base, &rest, phases)?;
     phases.begin(Phase::Root);
     maker.lay_twins()?;
@@ -98,6 +100,15 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
+    /// All of the cache that is looked for below.
+    fn claim(&self, base: &[usize], rest: &[usize]) -> Result<(), JobError> {
+        let (base_key, _) = self.key(None, base);
+        let (rest_key, _) = self.key(Some(&base_key), rest);
+        let layers = [base_key, rest_key].map(|key| format!("layers/{key}"));
+        let packages = self.plan.set.packages.iter().map(|package| format!("unpacked/{}", package.sha256));
+        self.session.claim(packages.chain(layers))
+    }
+
     /// Twins are in place before the first script runs.
     fn lay_twins(&mut self) -> Result<(), JobError> {
         let Some(plan) = &self.plan.acceleration else { return Ok(()) };
@@ -234,17 +245,7 @@ impl Maker<'_> {
     }
 
     fn fetch(&self, files: &[PoolFile]) -> Result<Vec<PathBuf>, JobError> {
-        let session = self.session;
-        let pool = session.folder("pool");
-        let total = files.iter().filter(|file| !file.is_cached(&pool)).map(|file| file.expected.size).sum();
-        if total > 0 {
-            session.report.event(Event::Begin { what: "downloading packages", total, bytes: true });
-        }
-        let debs = fetch_all(&session.fetcher, &pool, files, 6, &session.progress());
-        if total > 0 {
-            session.report.event(Event::End);
-        }
-        debs.during(Phase::FetchPackages)
+        self.session.fetch("downloading packages", files, 6).during(Phase::FetchPackages)
     }
 
     /// Unpacks packages; gives the folder of each.

@@ -1,17 +1,23 @@
 //! What all jobs of one run of archmill share.
 
 use std::fs;
+use std::io;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use archmill_archive::{Archives, Fetcher, Keyring, Mirror, Progress, RepoSpec, repositories_for};
+use archmill_archive::{
+    Archives, FetchError, Fetcher, Keyring, Mirror, PoolFile, Progress, RepoSpec, fetch_all, repositories_for,
+};
 use archmill_emulate::{Architecture, HostCpu};
-use archmill_sandbox::{Canceller, IdMap, cleanup, run_task, run_task_until};
+use archmill_sandbox::cleanup::{self, WorkFolder};
+use archmill_sandbox::{Canceller, IdMap, run_task, run_task_until};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::error::{During as _, JobError};
+use super::kept;
+use crate::cache::{self, Claims, Gate, Gone, Which};
 use crate::classify::Phase;
 use crate::command::BuildType;
 use crate::record::BinNmu;
@@ -26,6 +32,8 @@ pub const FRESH: Duration = Duration::from_mins(5);
 pub struct Setup {
     /// Folder for downloads and roots.
     pub cache: PathBuf,
+    /// Bytes that are to stay free on its disk: what was not used for longest makes room. By default a tenth, 10 GiB at most.
+    pub keep_free: Option<u64>,
     /// Where Debian is.
     pub mirror: Mirror,
     /// Keys, if not Debian's.
@@ -123,6 +131,7 @@ pub struct Session<'a> {
     pub canceller: Canceller,
     /// This machine.
     pub host: HostCpu,
+    claims: Claims,
 }
 
 impl std::fmt::Debug for Session<'_> {
@@ -136,33 +145,106 @@ impl<'a> Session<'a> {
     pub fn open(setup: Setup, report: &'a dyn Reporter, canceller: Canceller) -> Result<Self, JobError> {
         let map = IdMap::detect().during(Phase::Host)?;
         let fetcher = Fetcher::new().cancelled_by(canceller.flag());
-        let session = Self { setup, map, fetcher, report, canceller, host: HostCpu::probe() };
+        let made = |name: &str, make: &dyn Fn(&Path) -> io::Result<()>| {
+            let folder = setup.cache.join(name);
+            let told = |error| {
+                format!(
+                    "cannot make the cache folder {}: {error}; choose another with --cache",
+                    folder.display()
+                )
+            };
+            make(&folder).map_err(told).during(Phase::Host)
+        };
         for name in ["lists", "pool", "locks"] {
-            let folder = session.folder(name);
-            fs::create_dir_all(&folder)
-                .map_err(|error| {
-                    format!(
-                        "cannot make the cache folder {}: {error}; choose another with --cache",
-                        folder.display()
-                    )
-                })
-                .during(Phase::Host)?;
+            made(name, &|folder| fs::create_dir_all(folder))?;
         }
         for name in ["unpacked", "layers", "work", "twins"] {
-            let folder = session.folder(name);
-            session
-                .map
-                .create_folder(&folder)
-                .map_err(|error| {
-                    format!(
-                        "cannot make the cache folder {}: {error}; choose another with --cache",
-                        folder.display()
-                    )
-                })
-                .during(Phase::Host)?;
+            made(name, &|folder| map.create_folder(folder))?;
         }
+        let claims = Claims::open(&setup.cache)
+            .map_err(|error| format!("cannot use the cache {}: {error}", setup.cache.display()))
+            .during(Phase::Host)?;
+        let session = Self { setup, map, fetcher, report, canceller, host: HostCpu::probe(), claims };
         session.remove_leftovers()?;
+        session.make_room().during(Phase::Host)?;
         Ok(session)
+    }
+
+    /// Says that this run works with these parts of the cache, such as `layers/KEY`, before it looks whether they are there.
+    pub(crate) fn claim(&self, names: impl IntoIterator<Item = String>) -> Result<(), JobError> {
+        let told = |error| format!("cannot write to {}: {error}", self.folder("locks").display());
+        self.claims.claim(names).map_err(told).during(Phase::Host)
+    }
+
+    /// Nothing leaves the cache while this is held.
+    pub(super) fn hold_cache(&self) -> Result<Gate, JobError> {
+        self.claims.hold().during(Phase::Host)
+    }
+
+    /// Gets files, so many at a time; `what` is told if there is anything to download.
+    pub(crate) fn fetch(
+        &self,
+        what: &str,
+        files: &[PoolFile],
+        parallel: usize,
+    ) -> Result<Vec<PathBuf>, FetchError> {
+        let pool = self.folder("pool");
+        let path = |file: &PoolFile| file.path(Path::new("pool")).display().to_string();
+        self.claims
+            .claim(files.iter().map(path))
+            .map_err(|source| FetchError::Local { path: self.folder("locks"), source })?;
+        let missing = files.iter().filter(|file| !file.is_cached(&pool));
+        let total = missing.map(|file| file.expected.size).sum();
+        if total > 0 {
+            self.report.event(Event::Begin { what, total, bytes: true });
+        }
+        let fetched = fetch_all(&self.fetcher, &pool, files, parallel, &self.progress());
+        if total > 0 {
+            self.report.event(Event::End);
+        }
+        fetched
+    }
+
+    /// Removes from the cache what was not used for longest until as much of its disk is free as there should be, or until all that is
+    /// left is new or in use.
+    pub(super) fn make_room(&self) -> Result<(), String> {
+        let cache = &self.setup.cache;
+        let wanted = self.setup.keep_free.unwrap_or_else(|| cache::default_keep_free(cache));
+        let enough = || cache::free(cache).is_ok_and(|free| free >= wanted);
+        if enough() {
+            return Ok(());
+        }
+        let gone = self.remove_from_cache(Which::Old, &enough)?;
+        if !gone.is_empty() {
+            self.step(&format!("making room in {}: removed {}", cache.display(), in_words(&gone)));
+        }
+        Ok(())
+    }
+
+    /// Removes from the cache what no run works with and none has used for so long; what that was, in words.
+    pub fn remove_unused(&self, since: Duration) -> Result<String, String> {
+        Ok(in_words(&self.remove_from_cache(Which::UnusedFor(since), &|| false)?))
+    }
+
+    fn remove_from_cache(&self, which: Which, enough: &dyn Fn() -> bool) -> Result<Gone, String> {
+        let cache = &self.setup.cache;
+        let told = |error: io::Error| format!("cannot make room in {}: {error}", cache.display());
+        let mut all = Gone::new();
+        loop {
+            let trash = WorkFolder::create(&self.folder("work"), &self.map).map_err(told)?;
+            let taken = cache::take(cache, trash.path(), which, &kept::in_use(&self.folder("failed")));
+            self.remove(&[trash.path().to_owned()])?;
+            let gone = taken.map_err(told)?;
+            let nothing = gone.is_empty();
+            for (kind, count) in gone {
+                *all.entry(kind).or_default() += count;
+            }
+            if nothing || enough() {
+                break;
+            }
+        }
+        cache::sweep_twins(cache).map_err(told)?;
+        Ok(all)
     }
 
     /// A folder of the cache.
@@ -235,6 +317,12 @@ impl<'a> Session<'a> {
     pub fn check_cancelled(&self, phase: Phase) -> Result<(), JobError> {
         if self.canceller.is_cancelled() { Err(JobError::cancelled(phase)) } else { Ok(()) }
     }
+}
+
+/// `layers of roots: 1, unpacked packages: 12`.
+fn in_words(gone: &Gone) -> String {
+    let parts: Vec<String> = gone.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
 /// Passes download progress on.

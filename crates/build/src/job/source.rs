@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use archmill_archive::{Conditional, Expected, OpenedSuite, PoolFile, fetch_all};
+use archmill_archive::{Conditional, Expected, OpenedSuite, PoolFile};
 use archmill_deb::control::{stanzas, without_comments};
 use archmill_deb::{Dsc, Relations, SourceFile, SourceRecord, Version, nearest};
 use sha2::{Digest as _, Sha256};
@@ -13,7 +13,6 @@ use sha2::{Digest as _, Sha256};
 use super::error::{During as _, JobError};
 use super::session::Session;
 use crate::classify::Phase;
-use crate::report::Event;
 
 /// A source package whose files are on this machine.
 #[derive(Debug, Clone)]
@@ -242,17 +241,8 @@ impl Source {
                 expected: Expected { sha256: file.sha256.clone(), size: file.size },
             })
             .collect();
-        let pool = session.folder("pool");
-        let missing = files.iter().filter(|file| !file.is_cached(&pool));
-        let total: u64 = missing.map(|file| file.expected.size).sum();
-        if total > 0 {
-            session.report.event(Event::Begin { what: "downloading the source", total, bytes: true });
-        }
-        let paths = fetch_all(&session.fetcher, &pool, &files, 4, &session.progress());
-        if total > 0 {
-            session.report.event(Event::End);
-        }
-        let paths = paths
+        let paths = session
+            .fetch("downloading the source", &files, 4)
             .map_err(|error| format!("source {} {}: {error}", record.package, record.version))
             .during(Phase::FetchSource)?;
         Ok(Self { record, files: listed.into_iter().zip(paths).collect(), tree: None, repository })

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use archmill_archive::{Expected, OpenedSuite, PoolFile, fetch_all};
+use archmill_archive::{Expected, OpenedSuite, PoolFile};
 use archmill_deb::control::stanzas;
 use archmill_deb::deb::{DebError, DebReader};
 use archmill_deb::members::Bounds;
@@ -85,7 +85,8 @@ impl Target {
             suite: suite.to_owned(),
         })?;
         let files = [found.file];
-        let debs = fetch_all(&session.fetcher, &session.folder("pool"), &files, 1, &session.progress())
+        let debs = session
+            .fetch("downloading the compiler's headers", &files, 1)
             .map_err(|error| JobError::new(Phase::FetchPackages, error))?;
         let malformed = |problem| ToolchainError::Headers { package: package.clone(), problem };
         let said = debs.first().map_or_else(|| Ok(Said::default()), |deb| read(deb)).map_err(malformed)?;
