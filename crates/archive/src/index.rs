@@ -130,10 +130,10 @@ impl Archives<'_> {
         let Some(plain) = release.files.get(path) else { return Ok(None) };
         let target = self.folder.join("by-hash").join(&plain.sha256);
         let local = |source| ArchiveError::Local { path: target.clone(), source };
+        // So that it is seen which are in use; before it is read, which takes a while.
+        let _ = fs::File::open(&target).and_then(|file| file.set_modified(std::time::SystemTime::now()));
         // What a power cut left of an index must not decide which packages there are.
         if is_whole(&target, &Expected { sha256: plain.sha256.clone(), size: plain.size }) {
-            // So that it is seen which are in use.
-            let _ = fs::File::open(&target).and_then(|file| file.set_modified(std::time::SystemTime::now()));
             return Ok(Some(Index { path: target, sha256: plain.sha256.clone() }));
         }
         let compressed = [".xz", ".gz", ""].iter().find_map(|ending| {

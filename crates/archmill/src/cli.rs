@@ -116,7 +116,7 @@ pub(crate) struct PlaceArgs {
     /// Folder for downloads and build roots [env: ARCHMILL_CACHE] [default: that of farm.toml, else /var/cache/archmill for root and ~/.cache/archmill for others]
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
-    /// Space to keep free on its disk, such as 20G: what no build used for longest makes room [default: that of farm.toml, else a tenth of the disk, 10G at most]
+    /// Space to keep free on its disk, such as 20G: what no build used for longest makes room [default: that of farm.toml, else a twentieth of the disk, 5G at most; 0: nothing ever goes]
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_keep_free: Option<String>,
     /// Configuration file [env: ARCHMILL_CONFIG] [default: ~/.config/archmill/farm.toml, else /etc/archmill/farm.toml]

@@ -90,9 +90,9 @@ impl PlaceArgs {
     pub(crate) fn keep_free(&self, config: &Config) -> anyhow::Result<Option<u64>> {
         let given = self.cache_keep_free.as_ref();
         if let Some(text) = given {
-            return size(text).context(WrongOption("--cache-keep-free")).map(Some);
+            return room(text).context(WrongOption("--cache-keep-free")).map(Some);
         }
-        config.cache_keep_free.as_ref().map(|text| size(text)).transpose()
+        config.cache_keep_free.as_ref().map(|text| room(text)).transpose()
     }
 }
 
@@ -108,6 +108,11 @@ impl StateArgs {
             variable("XDG_DATA_HOME").unwrap_or_else(home).join("archmill")
         })
     }
+}
+
+/// A size, or `0` for none.
+fn room(text: &str) -> anyhow::Result<u64> {
+    if text == "0" { Ok(0) } else { size(text) }
 }
 
 /// A path in the environment; an empty one is none.
@@ -141,7 +146,7 @@ fn load(explicit: Option<&Path>) -> anyhow::Result<Config> {
 fn parse(text: &str) -> anyhow::Result<Config> {
     let config: Config =
         toml::from_str(text).map_err(|error| anyhow::anyhow!("{error}{}", suggestion(error.message())))?;
-    config.cache_keep_free.as_ref().map(|text| size(text)).transpose().context("cache-keep-free")?;
+    config.cache_keep_free.as_ref().map(|text| room(text)).transpose().context("cache-keep-free")?;
     config.limits.check()?;
     config.farm.as_ref().map(FarmConfig::check).transpose()?;
     Ok(config)

@@ -22,7 +22,7 @@ pub(crate) fn duration(text: &str) -> anyhow::Result<Duration> {
         number.trim().parse().map_err(|_| anyhow!("{text:?} is no time; write 90s, 15m, 6h or 2d"))?;
     let seconds = number.checked_mul(factor).with_context(|| format!("{text:?} is too long"))?;
     if seconds == 0 {
-        bail!("a limit of no time at all would end every build; leave the limit out instead");
+        bail!("no time at all is no limit; leave it out instead");
     }
     Ok(Duration::from_secs(seconds))
 }

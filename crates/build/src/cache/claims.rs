@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -40,7 +41,10 @@ impl Claims {
     /// For one run; the folder of locks exists.
     pub(crate) fn open(cache: &Path) -> io::Result<Self> {
         let _gate = gate(cache, FlockOperation::LockShared)?;
-        let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(cache.join(FOLDER))?;
+        // For other users of the cache to read.
+        let mode = fs::Permissions::from_mode(0o644);
+        let file =
+            tempfile::Builder::new().prefix(PREFIX).permissions(mode).tempfile_in(cache.join(FOLDER))?;
         flock(file.as_file(), FlockOperation::LockExclusive)?;
         Ok(Self { cache: cache.to_owned(), own: Mutex::new(Own { file, names: HashSet::new() }) })
     }
@@ -53,7 +57,8 @@ impl Claims {
             return Ok(());
         }
         let _gate = gate(&self.cache, FlockOperation::LockShared)?;
-        own.file.write_all((new.join("\n") + "\n").as_bytes())?;
+        // The first line break ends what an earlier one wrote on a full disk.
+        own.file.write_all(format!("\n{}\n", new.join("\n")).as_bytes())?;
         for name in &new {
             touch(&self.cache.join(name));
         }
@@ -74,7 +79,10 @@ impl Claims {
             if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
                 continue;
             }
-            let Ok(file) = fs::File::open(entry.path()) else { continue };
+            let file = match fs::File::open(entry.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
                 // Its run was killed.
                 let _ = fs::remove_file(entry.path());
@@ -86,6 +94,16 @@ impl Claims {
     }
 }
 
+impl Drop for Claims {
+    /// All of it was in use until now.
+    fn drop(&mut self) {
+        let own = self.own.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for name in &own.names {
+            touch(&self.cache.join(name));
+        }
+    }
+}
+
 /// Makes now the time when a file or folder was used; where that cannot be (another user's), it seems older than it is.
 fn touch(path: &Path) {
     let _ = fs::File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
@@ -93,7 +111,13 @@ fn touch(path: &Path) {
 
 fn gate(cache: &Path, operation: FlockOperation) -> io::Result<Gate> {
     let path = cache.join(FOLDER).join(GATE);
-    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    // One that another user made can only be read, which is enough.
+    let file = match fs::File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?
+        }
+        opened => opened?,
+    };
     flock(&file, operation)?;
     Ok(Gate(file))
 }
@@ -110,7 +134,7 @@ mod tests {
         claims.claim(["layers/a".to_owned(), "pool/ab/c".to_owned()]).unwrap();
         claims.claim(["layers/a".to_owned(), "layers/b".to_owned()]).unwrap();
         let known = |(_, names): (Gate, HashSet<String>)| {
-            let mut names: Vec<String> = names.into_iter().collect();
+            let mut names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
             names.sort();
             names
         };

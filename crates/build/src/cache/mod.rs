@@ -4,5 +4,5 @@ mod claims;
 mod room;
 
 pub(crate) use claims::{Claims, Gate};
-pub(crate) use room::{Gone, Which, free, name_of, sweep_twins, take};
+pub(crate) use room::{Gone, RECENT, alone, has_room, name_of, sweep_twins, take, unused};
 pub use room::{Usage, default_keep_free, usage};

@@ -99,6 +99,7 @@ fn of_host(session: &Session<'_>, host: &Architecture, suites: &[OpenedSuite]) -
         session.check_cancelled(Phase::Indexes)?;
         let opened =
             archives.open(&suite.spec, host.debian, false, &session.progress()).during(Phase::Indexes)?;
+        session.claim_indices(&opened)?;
         for index in &opened.packages {
             let text = fs::read_to_string(&index.path).during(Phase::Indexes)?;
             texts.push(IndexText::new(text, opened.spec.suite.clone()).with_priority(opened.priority()));
@@ -124,7 +125,7 @@ impl Chosen {
         if !program.is_file() {
             let qemu = fs::read(&self.program).during(Phase::Host)?;
             let combined = archmill_dispatch::combine(&qemu).during(Phase::Host)?;
-            fs::create_dir_all(&folder).during(Phase::Host)?;
+            session.map.create_folder(&folder).during(Phase::Host)?;
             // Moved into place when it is on the disk: one that is there is whole.
             let new = folder.join(format!("new-{}", std::process::id()));
             write_program(&new, &combined)

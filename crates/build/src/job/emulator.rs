@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{During as _, JobError};
 use super::session::Session;
+use crate::cache::name_of;
 use crate::classify::Phase;
 use crate::record::{Emulator, EmulatorDeb};
 use crate::root::tasks::{UnpackArgs, UnpackJob};
@@ -58,6 +59,7 @@ pub(super) fn choose(session: &Session<'_>, arch: &Architecture) -> Result<Chose
         .and_then(|meta| meta.modified())
         .is_ok_and(|time| SystemTime::now().duration_since(time).is_ok_and(|age| age < STANDS));
     let known = fs::read(&remembered).ok().and_then(|json| serde_json::from_slice::<Chosen>(&json).ok());
+    session.claim(known.iter().filter_map(|known| name_of(&known.program)))?;
     if let Some(mut known) = known.filter(|known| fresh && known.program.is_file()) {
         set_model(session, arch, &mut known);
         return Ok(known);

@@ -35,6 +35,7 @@ pub fn import(
     for spec in specs.iter().filter(|spec| spec.priority.is_none_or(|priority| priority <= OWN)) {
         session.check_cancelled(Phase::Indexes)?;
         let suite = archives.open(spec, arch.as_str(), true, &session.progress()).during(Phase::Indexes)?;
+        session.claim_indices(&suite)?;
         draft.repositories.push(Repository::of(&suite));
         suites.push(suite);
     }

@@ -143,6 +143,10 @@ impl Kept {
             return Err(JobError::new(Phase::Root, message));
         }
         let written = folder.join("written");
+        if !written.is_dir() {
+            let message = format!("{} is no longer in the cache: build again", folder.display());
+            return Err(JobError::new(Phase::Root, message));
+        }
         let upper = if self.in_memory {
             // What was kept is copied back: the kept state itself stays as it was.
             run::in_memory(None)

@@ -106,6 +106,7 @@ pub fn plan(session: &Session<'_>, request: &Request, draft: &mut Draft) -> Resu
     for spec in &specs {
         session.check_cancelled(Phase::Indexes)?;
         let suite = archives.open(spec, arch.as_str(), true, &session.progress()).during(Phase::Indexes)?;
+        session.claim_indices(&suite)?;
         draft.repositories.push(Repository::of(&suite));
         suites.push(suite);
     }

@@ -70,6 +70,7 @@ pub fn make_root(
         plan.order.iter().partition(|at| plan.set.packages[**at].base);
     let mut maker = Maker { session, request, plan, twins: None };
     maker.claim(&base, &rest)?;
+    session.make_room().during(Phase::Root)?;
     maker.download(&base, &rest, phases)?;
     phases.begin(Phase::Root);
     maker.lay_twins()?;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use archmill_archive::{
-    Archives, FetchError, Fetcher, Keyring, Mirror, PoolFile, Progress, RepoSpec, fetch_all, repositories_for,
+    Archives, FetchError, Fetcher, Keyring, Mirror, OpenedSuite, PoolFile, Progress, RepoSpec, fetch_all,
+    repositories_for,
 };
 use archmill_emulate::{Architecture, HostCpu};
 use archmill_sandbox::cleanup::{self, WorkFolder};
@@ -17,12 +18,15 @@ use serde_json::json;
 
 use super::error::{During as _, JobError};
 use super::kept;
-use crate::cache::{self, Claims, Gate, Gone, Which};
+use crate::cache::{self, Claims, Gate, Gone};
 use crate::classify::Phase;
 use crate::command::BuildType;
 use crate::record::BinNmu;
 use crate::report::{Event, Reporter};
 use crate::root::store::LayerStore;
+
+/// So much leaves the cache before it is looked whether there is room.
+const AT_A_TIME: usize = 32;
 
 /// How long an InRelease that was checked counts as fresh.
 pub const FRESH: Duration = Duration::from_mins(5);
@@ -32,7 +36,7 @@ pub const FRESH: Duration = Duration::from_mins(5);
 pub struct Setup {
     /// Folder for downloads and roots.
     pub cache: PathBuf,
-    /// Bytes that are to stay free on its disk: what was not used for longest makes room. By default a tenth, 10 GiB at most.
+    /// Bytes that are to stay free on its disk: what was not used for longest makes room. By default a twentieth, 5 GiB at most.
     pub keep_free: Option<u64>,
     /// Where Debian is.
     pub mirror: Mirror,
@@ -162,18 +166,45 @@ impl<'a> Session<'a> {
             made(name, &|folder| map.create_folder(folder))?;
         }
         let claims = Claims::open(&setup.cache)
-            .map_err(|error| format!("cannot use the cache {}: {error}", setup.cache.display()))
+            .or_else(|error| match error.kind() {
+                io::ErrorKind::StorageFull => {
+                    let files = cache::unused(&setup.cache, cache::RECENT);
+                    cache::take(&setup.cache, None, &files, &Vec::new)?;
+                    Claims::open(&setup.cache)
+                }
+                _ => Err(error),
+            })
+            .map_err(|error| {
+                format!(
+                    "cannot use the cache {}: {error}; choose another with --cache",
+                    setup.cache.display()
+                )
+            })
             .during(Phase::Host)?;
         let session = Self { setup, map, fetcher, report, canceller, host: HostCpu::probe(), claims };
-        session.remove_leftovers()?;
-        session.make_room().during(Phase::Host)?;
+        session.remove_leftovers();
         Ok(session)
     }
 
     /// Says that this run works with these parts of the cache, such as `layers/KEY`, before it looks whether they are there.
     pub(crate) fn claim(&self, names: impl IntoIterator<Item = String>) -> Result<(), JobError> {
+        let names: Vec<String> = names.into_iter().collect();
+        let claimed = self.claims.claim(names.iter().cloned()).or_else(|error| match error.kind() {
+            // Others may have left what makes room for a line of text.
+            io::ErrorKind::StorageFull => {
+                let _ = self.make_room();
+                self.claims.claim(names)
+            }
+            _ => Err(error),
+        });
         let told = |error| format!("cannot write to {}: {error}", self.folder("locks").display());
-        self.claims.claim(names).map_err(told).during(Phase::Host)
+        claimed.map_err(told).during(Phase::Host)
+    }
+
+    /// The same for the indices of a suite, which are read again when packages are compared.
+    pub(super) fn claim_indices(&self, suite: &OpenedSuite) -> Result<(), JobError> {
+        let indices = suite.packages.iter().chain(&suite.sources);
+        self.claim(indices.map(|index| format!("lists/by-hash/{}", index.sha256)))
     }
 
     /// Nothing leaves the cache while this is held.
@@ -206,41 +237,52 @@ impl<'a> Session<'a> {
     }
 
     /// Removes from the cache what was not used for longest until as much of its disk is free as there should be, or until all that is
-    /// left is new or in use.
-    pub(super) fn make_room(&self) -> Result<(), String> {
+    /// left is new or in use. A build may fit all the same, so what stands in the way is only told.
+    pub(crate) fn make_room(&self) -> Result<(), String> {
         let cache = &self.setup.cache;
         let wanted = self.setup.keep_free.unwrap_or_else(|| cache::default_keep_free(cache));
-        let enough = || cache::free(cache).is_ok_and(|free| free >= wanted);
-        if enough() {
+        if cache::has_room(cache, wanted) {
             return Ok(());
         }
-        let gone = self.remove_from_cache(Which::Old, &enough)?;
+        let told = |error: io::Error| format!("cannot make room in {}: {error}", cache.display());
+        // Two would remove twice as much as is needed.
+        let Some(_alone) = cache::alone(cache).map_err(told)? else { return Ok(()) };
+        let gone = self.remove_from_cache(cache::RECENT, &|| cache::has_room(cache, wanted))?;
         if !gone.is_empty() {
             self.step(&format!("making room in {}: removed {}", cache.display(), in_words(&gone)));
+        }
+        if !cache::has_room(cache, wanted) {
+            self.report.event(Event::Warning(&format!(
+                "the disk of {} has less room than it should have, and nothing else can leave that cache: all of it was used within the last hour; \
+                 make room, choose another folder with --cache, or less with --cache-keep-free",
+                cache.display()
+            )));
         }
         Ok(())
     }
 
     /// Removes from the cache what no run works with and none has used for so long; what that was, in words.
     pub fn remove_unused(&self, since: Duration) -> Result<String, String> {
-        Ok(in_words(&self.remove_from_cache(Which::UnusedFor(since), &|| false)?))
+        Ok(in_words(&self.remove_from_cache(since, &|| false)?))
     }
 
-    fn remove_from_cache(&self, which: Which, enough: &dyn Fn() -> bool) -> Result<Gone, String> {
+    fn remove_from_cache(&self, since: Duration, enough: &dyn Fn() -> bool) -> Result<Gone, String> {
         let cache = &self.setup.cache;
         let told = |error: io::Error| format!("cannot make room in {}: {error}", cache.display());
+        let kept = || kept::in_use(&self.folder("failed"));
         let mut all = Gone::new();
-        loop {
-            let trash = WorkFolder::create(&self.folder("work"), &self.map).map_err(told)?;
-            let taken = cache::take(cache, trash.path(), which, &kept::in_use(&self.folder("failed")));
-            self.remove(&[trash.path().to_owned()])?;
-            let gone = taken.map_err(told)?;
-            let nothing = gone.is_empty();
-            for (kind, count) in gone {
-                *all.entry(kind).or_default() += count;
-            }
-            if nothing || enough() {
+        for entries in cache::unused(cache, since).chunks(AT_A_TIME) {
+            if self.canceller.is_cancelled() || enough() {
                 break;
+            }
+            // On a disk that is quite full no folder can be made until some files are gone.
+            let trash = WorkFolder::create(&self.folder("work"), &self.map).ok();
+            let taken = cache::take(cache, trash.as_ref().map(WorkFolder::path), entries, &kept);
+            if let Some(trash) = &trash {
+                self.remove(&[trash.path().to_owned()])?;
+            }
+            for (kind, count) in taken.map_err(told)? {
+                *all.entry(kind).or_default() += count;
             }
         }
         cache::sweep_twins(cache).map_err(told)?;
@@ -278,17 +320,29 @@ impl<'a> Session<'a> {
     /// Removes folders of mapped owners, whatever the user wants by now.
     pub fn remove(&self, folders: &[PathBuf]) -> Result<(), String> {
         let args = json!({ "folders": folders });
-        run_task(&self.map, "root-remove", &args, &mut |_| {}).map(|_| ()).map_err(|error| error.to_string())
+        let removed = run_task(&self.map, "root-remove", &args, &mut |_| {}).map(|_| ());
+        removed.or_else(|error| {
+            // Of this host's owners, whom the namespace does not know: an ordinary user's in a cache that root uses too.
+            let left =
+                folders.iter().filter(|folder| rustix::process::geteuid().is_root() && folder.exists());
+            let mut left = left.peekable();
+            if left.peek().is_none() {
+                return Err(error.to_string());
+            }
+            left.try_for_each(fs::remove_dir_all).map_err(|_| error.to_string())
+        })
     }
 
     /// What a `kill -9` left: working folders whose owner is gone, and empty control groups.
-    fn remove_leftovers(&self) -> Result<(), JobError> {
+    fn remove_leftovers(&self) {
         let stale = cleanup::stale(&self.folder("work"));
-        if !stale.is_empty() {
-            self.remove(&stale).during(Phase::Host)?;
+        if !stale.is_empty()
+            && let Err(error) = self.remove(&stale)
+        {
+            // Another user's, in a cache of both: that user's next run removes it.
+            self.report.event(Event::Warning(&error));
         }
         cleanup::forget(&stale);
-        Ok(())
     }
 
     /// The archives of this run.

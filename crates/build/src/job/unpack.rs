@@ -38,7 +38,7 @@ pub fn unpack_source(
     for (file, path) in &source.files {
         copy_in(path, &file.name, sandbox)?;
     }
-    let place = unpacked::place(session, plan);
+    let place = unpacked::claimed(session, plan)?;
     if let Some(place) = &place
         && unpacked::bring(place, sandbox).during(Phase::Unpack)?
     {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use archmill_sandbox::Sandbox;
 use sha2::{Digest as _, Sha256};
 
+use super::error::JobError;
 use super::plan::Plan;
 use super::run::{BUILD_FOLDER, BUILD_USER};
 use super::session::Session;
@@ -19,8 +20,6 @@ use super::session::Session;
 const ARCHIVE: &str = ".source.tar";
 /// Sources larger than this (packed) are not kept: what is saved is less than the disk space is worth.
 const LARGEST: u64 = 32 << 20;
-/// Most trees that are kept; those not used for longest go.
-const MOST: usize = 100;
 
 /// Where the tree of a plan's source is or will be kept; `None` for what is not kept.
 pub(super) fn place(session: &Session<'_>, plan: &Plan) -> Option<PathBuf> {
@@ -33,6 +32,14 @@ pub(super) fn place(session: &Session<'_>, plan: &Plan) -> Option<PathBuf> {
     let text = format!("archmill source 1\n{}\n{dpkg}\n{}\n", dsc.sha256, plan.source.folder_name());
     let name = format!("{}.tar", &hex::encode(Sha256::digest(text))[..32]);
     Some(session.folder("sources").join(name))
+}
+
+/// The same for whoever uses it, until the run ends.
+pub(super) fn claimed(session: &Session<'_>, plan: &Plan) -> Result<Option<PathBuf>, JobError> {
+    let place = place(session, plan);
+    let name = place.as_ref().and_then(|place| place.file_name());
+    session.claim(name.map(|name| format!("sources/{}", name.to_string_lossy())))?;
+    Ok(place)
 }
 
 /// The command that packs the unpacked tree; times to the nanosecond, as make compares them.
@@ -54,7 +61,6 @@ pub(super) fn bring(place: &Path, sandbox: &Sandbox) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         opened => opened?,
     };
-    let _ = kept.set_modified(std::time::SystemTime::now());
     let path = Path::new(BUILD_FOLDER).join(ARCHIVE);
     let mut target = sandbox.create(path, 0o644, BUILD_USER.1, BUILD_USER.1).map_err(io::Error::other)?;
     io::copy(&mut kept, &mut target)?;
@@ -69,40 +75,10 @@ pub(super) fn keep(place: &Path, sandbox: &Sandbox) -> io::Result<()> {
     let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
     io::copy(&mut made, &mut temporary)?;
     temporary.persist(place).map_err(|error| error.error)?;
-    prune(folder)
+    Ok(())
 }
 
 /// Takes the archive out of the root again.
 pub(super) fn clear(sandbox: &Sandbox) -> Result<(), archmill_sandbox::SandboxError> {
     sandbox.remove(Path::new(BUILD_FOLDER).join(ARCHIVE))
-}
-
-fn prune(folder: &Path) -> io::Result<()> {
-    let mut kept: Vec<(std::time::SystemTime, PathBuf)> = fs::read_dir(folder)?
-        .flatten()
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .filter(|(_, path)| path.extension().is_some_and(|ending| ending == "tar"))
-        .collect();
-    kept.sort();
-    for (_, path) in kept.iter().rev().skip(MOST) {
-        fs::remove_file(path)?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn those_not_used_for_longest_go() {
-        let tmp = tempfile::tempdir().unwrap();
-        for number in 0..=MOST as u64 {
-            let file = fs::File::create(tmp.path().join(format!("{number}.tar"))).unwrap();
-            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(number);
-            file.set_modified(time).unwrap();
-        }
-        prune(tmp.path()).unwrap();
-        assert!(!tmp.path().join("0.tar").exists() && tmp.path().join("1.tar").exists());
-    }
 }
