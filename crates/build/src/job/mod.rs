@@ -4,6 +4,7 @@
 //! [`build`] (sandbox, dpkg-buildpackage, results, record).
 
 mod accelerate;
+mod cached;
 mod draft;
 mod emulator;
 mod error;

@@ -6,27 +6,19 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use archmill_archive::{
-    Archives, FetchError, Fetcher, Keyring, Mirror, OpenedSuite, PoolFile, Progress, RepoSpec, fetch_all,
-    repositories_for,
-};
+use archmill_archive::{Archives, Fetcher, Keyring, Mirror, Progress, RepoSpec, repositories_for};
 use archmill_emulate::{Architecture, HostCpu};
-use archmill_sandbox::cleanup::{self, WorkFolder};
-use archmill_sandbox::{Canceller, IdMap, run_task, run_task_until};
+use archmill_sandbox::{Canceller, IdMap, cleanup, run_task, run_task_until};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::error::{During as _, JobError};
-use super::kept;
-use crate::cache::{self, Claims, Gate, Gone};
+use crate::cache::{self, Claims};
 use crate::classify::Phase;
 use crate::command::BuildType;
 use crate::record::BinNmu;
 use crate::report::{Event, Reporter};
 use crate::root::store::LayerStore;
-
-/// So much leaves the cache before it is looked whether there is room.
-const AT_A_TIME: usize = 32;
 
 /// How long an InRelease that was checked counts as fresh.
 pub const FRESH: Duration = Duration::from_mins(5);
@@ -135,7 +127,7 @@ pub struct Session<'a> {
     pub canceller: Canceller,
     /// This machine.
     pub host: HostCpu,
-    claims: Claims,
+    pub(super) claims: Claims,
 }
 
 impl std::fmt::Debug for Session<'_> {
@@ -184,109 +176,6 @@ impl<'a> Session<'a> {
         let session = Self { setup, map, fetcher, report, canceller, host: HostCpu::probe(), claims };
         session.remove_leftovers();
         Ok(session)
-    }
-
-    /// Says that this run works with these parts of the cache, such as `layers/KEY`, before it looks whether they are there.
-    pub(crate) fn claim(&self, names: impl IntoIterator<Item = String>) -> Result<(), JobError> {
-        let names: Vec<String> = names.into_iter().collect();
-        let claimed = self.claims.claim(names.iter().cloned()).or_else(|error| match error.kind() {
-            // Others may have left what makes room for a line of text.
-            io::ErrorKind::StorageFull => {
-                let _ = self.make_room();
-                self.claims.claim(names)
-            }
-            _ => Err(error),
-        });
-        let told = |error| format!("cannot write to {}: {error}", self.folder("locks").display());
-        claimed.map_err(told).during(Phase::Host)
-    }
-
-    /// The same for the indices of a suite, which are read again when packages are compared.
-    pub(super) fn claim_indices(&self, suite: &OpenedSuite) -> Result<(), JobError> {
-        let indices = suite.packages.iter().chain(&suite.sources);
-        self.claim(indices.map(|index| format!("lists/by-hash/{}", index.sha256)))
-    }
-
-    /// Nothing leaves the cache while this is held.
-    pub(super) fn hold_cache(&self) -> Result<Gate, JobError> {
-        self.claims.hold().during(Phase::Host)
-    }
-
-    /// Gets files, so many at a time; `what` is told if there is anything to download.
-    pub(crate) fn fetch(
-        &self,
-        what: &str,
-        files: &[PoolFile],
-        parallel: usize,
-    ) -> Result<Vec<PathBuf>, FetchError> {
-        let pool = self.folder("pool");
-        let path = |file: &PoolFile| file.path(Path::new("pool")).display().to_string();
-        self.claims
-            .claim(files.iter().map(path))
-            .map_err(|source| FetchError::Local { path: self.folder("locks"), source })?;
-        let missing = files.iter().filter(|file| !file.is_cached(&pool));
-        let total = missing.map(|file| file.expected.size).sum();
-        if total > 0 {
-            self.report.event(Event::Begin { what, total, bytes: true });
-        }
-        let fetched = fetch_all(&self.fetcher, &pool, files, parallel, &self.progress());
-        if total > 0 {
-            self.report.event(Event::End);
-        }
-        fetched
-    }
-
-    /// Removes from the cache what was not used for longest until as much of its disk is free as there should be, or until all that is
-    /// left is new or in use. A build may fit all the same, so what stands in the way is only told.
-    pub(crate) fn make_room(&self) -> Result<(), String> {
-        let cache = &self.setup.cache;
-        let wanted = self.setup.keep_free.unwrap_or_else(|| cache::default_keep_free(cache));
-        if cache::has_room(cache, wanted) {
-            return Ok(());
-        }
-        let told = |error: io::Error| format!("cannot make room in {}: {error}", cache.display());
-        // Two would remove twice as much as is needed.
-        let Some(_alone) = cache::alone(cache).map_err(told)? else { return Ok(()) };
-        let gone = self.remove_from_cache(cache::RECENT, &|| cache::has_room(cache, wanted))?;
-        if !gone.is_empty() {
-            self.step(&format!("making room in {}: removed {}", cache.display(), in_words(&gone)));
-        }
-        if !cache::has_room(cache, wanted) {
-            self.report.event(Event::Warning(&format!(
-                "the disk of {} has less room than it should have, and nothing else can leave that cache: all of it was used within the last hour; \
-                 make room, choose another folder with --cache, or less with --cache-keep-free",
-                cache.display()
-            )));
-        }
-        Ok(())
-    }
-
-    /// Removes from the cache what no run works with and none has used for so long; what that was, in words.
-    pub fn remove_unused(&self, since: Duration) -> Result<String, String> {
-        Ok(in_words(&self.remove_from_cache(since, &|| false)?))
-    }
-
-    fn remove_from_cache(&self, since: Duration, enough: &dyn Fn() -> bool) -> Result<Gone, String> {
-        let cache = &self.setup.cache;
-        let told = |error: io::Error| format!("cannot make room in {}: {error}", cache.display());
-        let kept = || kept::in_use(&self.folder("failed"));
-        let mut all = Gone::new();
-        for entries in cache::unused(cache, since).chunks(AT_A_TIME) {
-            if self.canceller.is_cancelled() || enough() {
-                break;
-            }
-            // On a disk that is quite full no folder can be made until some files are gone.
-            let trash = WorkFolder::create(&self.folder("work"), &self.map).ok();
-            let taken = cache::take(cache, trash.as_ref().map(WorkFolder::path), entries, &kept);
-            if let Some(trash) = &trash {
-                self.remove(&[trash.path().to_owned()])?;
-            }
-            for (kind, count) in taken.map_err(told)? {
-                *all.entry(kind).or_default() += count;
-            }
-        }
-        cache::sweep_twins(cache).map_err(told)?;
-        Ok(all)
     }
 
     /// A folder of the cache.
@@ -371,12 +260,6 @@ impl<'a> Session<'a> {
     pub fn check_cancelled(&self, phase: Phase) -> Result<(), JobError> {
         if self.canceller.is_cancelled() { Err(JobError::cancelled(phase)) } else { Ok(()) }
     }
-}
-
-/// `layers of roots: 1, unpacked packages: 12`.
-fn in_words(gone: &Gone) -> String {
-    let parts: Vec<String> = gone.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
 /// Passes download progress on.
