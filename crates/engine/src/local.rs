@@ -152,7 +152,8 @@ mod tests {
     #[tokio::test]
     async fn a_command_is_adopted_and_ended_by_others() {
         let folder = tempfile::tempdir().unwrap();
-        let running = start(&shell(folder.path(), "sleep 600")).unwrap();
+        // One process: a shell that has come to start another leaves that running, which is then waited for.
+        let running = start(&shell(folder.path(), "exec sleep 600")).unwrap();
         let adopted = adopt(&folder.path().join("1")).unwrap();
         adopted.handle().end().unwrap();
         assert_eq!(running.ended().await.unwrap(), Exit::Signal(15));

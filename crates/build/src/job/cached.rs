@@ -28,7 +28,7 @@ impl Session<'_> {
         self.claims.claim(names.iter().cloned()).or_else(|error| match error.kind() {
             // What others have left may make room for a line of text.
             io::ErrorKind::StorageFull => {
-                let _ = self.make_room();
+                self.make_room();
                 self.claims.claim(names)
             }
             _ => Err(error),
@@ -71,7 +71,13 @@ impl Session<'_> {
 
     /// Removes from the cache what was not used for longest until as much of its disk is free as there should be, or until all that is
     /// left is new or in use. A build may fit all the same, so what stands in the way is only told.
-    pub(crate) fn make_room(&self) -> Result<(), String> {
+    pub(crate) fn make_room(&self) {
+        if let Err(error) = self.try_to_make_room() {
+            self.report.event(Event::Warning(&error));
+        }
+    }
+
+    fn try_to_make_room(&self) -> Result<(), String> {
         let cache = &self.setup.cache;
         let wanted = self.setup.keep_free.unwrap_or_else(|| cache::default_keep_free(cache));
         if cache::has_room(cache, wanted) {

@@ -35,7 +35,7 @@ pub(super) fn unpack_into(session: &Session<'_>, jobs: &[(PathBuf, PathBuf)]) ->
     if missing.is_empty() {
         return Ok(());
     }
-    session.make_room()?;
+    session.make_room();
     let work = WorkFolder::create(&session.folder("work"), &session.map)
         .map_err(|error| format!("cannot make a working folder: {error}"))?;
     let temporary = |folder: &Path| work.path().join(folder.file_name().unwrap_or_default());
@@ -70,7 +70,7 @@ pub fn make_root(
         plan.order.iter().partition(|at| plan.set.packages[**at].base);
     let mut maker = Maker { session, request, plan, twins: None };
     maker.claim(&base, &rest)?;
-    session.make_room().during(Phase::Root)?;
+    session.make_room();
     maker.download(&base, &rest, phases)?;
     phases.begin(Phase::Root);
     maker.lay_twins()?;
