@@ -31,7 +31,8 @@ fn age(farm: &Farm) {
 fn count(farm: &Farm, folder: &str) -> usize {
     let entries = fs::read_dir(farm.cache().join(folder)).into_iter().flatten().flatten();
     let empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut inner| inner.next().is_none());
-    entries.filter(|entry| entry.path().extension().is_none() && !empty(&entry.path())).count()
+    let lock = |path: &Path| path.extension().is_some_and(|ending| ending == "lock");
+    entries.filter(|entry| !lock(&entry.path()) && !empty(&entry.path())).count()
 }
 
 /// Roots, in part or whole.
