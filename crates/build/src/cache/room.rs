@@ -135,14 +135,16 @@ pub fn default_keep_free(cache: &Path) -> u64 {
     rustix::fs::statvfs(cache).map_or(0, |fs| (fs.f_blocks * fs.f_frsize / 20).min(5 << 30))
 }
 
-/// Whether so much is free on the disk of a cache, and room for files too; where that cannot be told, it is enough.
+/// Whether so much is free on the disk of a cache, and room for files too; where that cannot be told, it is enough, and nothing always is.
 pub(crate) fn has_room(cache: &Path, wanted: u64) -> bool {
-    // Some file systems give room back when they write.
-    let _ = fs::File::open(cache).map(rustix::fs::syncfs);
-    rustix::fs::statvfs(cache).map_or(true, |fs| {
-        let files = fs.f_files == 0 || fs.f_favail >= fs.f_files / 100;
-        files && fs.f_bavail * fs.f_frsize >= wanted
-    })
+    let enough = || {
+        rustix::fs::statvfs(cache).map_or(true, |fs| {
+            let files = fs.f_files == 0 || fs.f_favail >= fs.f_files / 100;
+            files && fs.f_bavail * fs.f_frsize >= wanted
+        })
+    };
+    // Some file systems give room back only when they write, which takes a while.
+    wanted == 0 || enough() || fs::File::open(cache).map(rustix::fs::syncfs).is_ok() && enough()
 }
 
 /// Something of the cache that only one process at a time removes things from; nothing if another does.
@@ -401,6 +403,13 @@ mod tests {
         made.put(&old, 2);
         assert_eq!(made.take(0, &[]), [("indices", 1)]);
         assert!(made.has(&new));
+    }
+
+    #[test]
+    fn there_is_always_room_for_nothing_and_never_for_all() {
+        let made = Made::new();
+        assert!(has_room(made.cache(), 0) && !has_room(made.cache(), u64::MAX));
+        assert!(has_room(&made.cache().join("nowhere"), u64::MAX));
     }
 
     #[test]
