@@ -147,14 +147,14 @@ pub(crate) fn has_room(cache: &Path, wanted: u64) -> bool {
     wanted == 0 || enough() || fs::File::open(cache).map(rustix::fs::syncfs).is_ok() && enough()
 }
 
-/// Something of the cache that only one process at a time removes things from; nothing if another does.
+/// For whoever makes room, one process at a time; nothing if another does already.
 pub(crate) fn alone(cache: &Path) -> io::Result<Option<fs::File>> {
     let file =
         fs::OpenOptions::new().create(true).truncate(false).write(true).open(cache.join("locks/room"))?;
     Ok(flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok().then_some(file))
 }
 
-/// What was not used for so long, that which was not used for longest first; on the cache's own disk.
+/// What was not used for so long, that which was not used for longest first.
 pub(crate) fn unused(cache: &Path, since: Duration) -> Vec<Entry> {
     let mut found = entries(cache);
     found.retain(|entry| {

@@ -21,10 +21,10 @@ impl Session<'_> {
     /// Says that this run works with these parts of the cache, such as `layers/KEY`, before it looks whether they are there.
     pub(crate) fn claim(&self, names: impl IntoIterator<Item = String>) -> Result<(), JobError> {
         let told = |error| format!("cannot write to {}: {error}", self.folder("locks").display());
-        self.claimed(names.into_iter().collect()).map_err(told).during(Phase::Host)
+        self.claim_all(names.into_iter().collect()).map_err(told).during(Phase::Host)
     }
 
-    fn claimed(&self, names: Vec<String>) -> io::Result<()> {
+    fn claim_all(&self, names: Vec<String>) -> io::Result<()> {
         self.claims.claim(names.iter().cloned()).or_else(|error| match error.kind() {
             // What others have left may make room for a line of text.
             io::ErrorKind::StorageFull => {
@@ -55,7 +55,7 @@ impl Session<'_> {
     ) -> Result<Vec<PathBuf>, FetchError> {
         let pool = self.folder("pool");
         let path = |file: &PoolFile| file.path(Path::new("pool")).display().to_string();
-        self.claimed(files.iter().map(path).collect())
+        self.claim_all(files.iter().map(path).collect())
             .map_err(|source| FetchError::Local { path: self.folder("locks"), source })?;
         let missing = files.iter().filter(|file| !file.is_cached(&pool));
         let total = missing.map(|file| file.expected.size).sum();
@@ -92,7 +92,7 @@ impl Session<'_> {
         }
         if !cache::has_room(cache, wanted) {
             self.report.event(Event::Warning(&format!(
-                "the disk of {} has less room than it should have, and nothing else can leave that cache: all of it was used within the last hour; \
+                "the disk of {} has less room than it should have, and nothing else can leave that cache: all of it is in use or was used within the last hour; \
                  make room, choose another folder with --cache, or less with --cache-keep-free",
                 cache.display()
             )));
