@@ -217,6 +217,7 @@ pub(crate) fn request(source: &str, args: &ArchiveArgs, config: &Config) -> anyh
         extra_depends: Relations::default(),
         binnmu: None,
         patience: None,
+        emulated_root: false,
     })
 }
 

@@ -86,6 +86,15 @@ fn words(guard: &Guard) -> Option<String> {
         Condition::VariableIsNot(name, words) => {
             format!("emulated where {name} is not {}", words.replace(' ', " or "))
         }
+        Condition::FoldersHave(name, words) => {
+            let (left_out, files): (Vec<&str>, Vec<&str>) =
+                words.split(' ').partition(|word| word.starts_with('/'));
+            format!(
+                "emulated where a folder in {name} other than {} has {}",
+                left_out.join(" or "),
+                files.join(" or ")
+            )
+        }
         Condition::OnlyScript(_) => "not emulated for scripts that are no tests".to_owned(),
         Condition::Only(text) => format!("not emulated when called as: {text}"),
         Condition::Replace(..) | Condition::Append(..) => return None,

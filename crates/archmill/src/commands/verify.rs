@@ -48,7 +48,10 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     }
     if args.bisect {
         let culprit = verifier.bisect(&emulated, &accelerated)?;
-        answer!("the twin of {culprit} makes the difference; leave it out with --without-twin {culprit}");
+        let place = if verifier.request.emulated_root { "" } else { " as the root is made" };
+        answer!(
+            "the twin of {culprit} makes the difference{place}; leave it out with --without-twin {culprit}"
+        );
     }
     Ok(ExitCode::Acceleration)
 }
@@ -77,6 +80,13 @@ impl Verifier<'_> {
     fn bisect(&mut self, emulated: &BuildRecord, accelerated: &BuildRecord) -> anyhow::Result<String> {
         let plan = accelerated.inputs.acceleration.as_ref().context("the record has no acceleration plan")?;
         let all: Vec<String> = plan.twins.iter().map(|twin| twin.package.clone()).collect();
+        // In the root of the emulated build, which need not be made again for each step, unless that is where it comes from.
+        self.request.emulated_root = true;
+        let record = self.build(Mode::Accelerated, "bisect", &[])?;
+        if differing(emulated, &record).is_empty() {
+            answer!("in a root that was made emulated: the same");
+            self.request.emulated_root = false;
+        }
         let (mut good, mut bad) = (0, all.len());
         while bad - good > 1 {
             let middle = good.midpoint(bad);

@@ -8,7 +8,10 @@ use std::process::{Command, Stdio};
 
 use archmill_archive::{Mirror, Suite};
 
+use crate::made::Tree;
 use crate::run::{archmill_in_step, network, said};
+use crate::support::recorded::sha256;
+use crate::twins::NEEDS;
 
 /// What may differ, and why. A path that ends with a slash stands for all that is below it.
 const EXCEPTIONS: &[(&str, &str)] = &[
@@ -61,12 +64,28 @@ fn undated(shadow: &[u8]) -> Vec<u8> {
     shadow.split(|byte| *byte == b'\n').map(line).collect::<Vec<_>>().join(&b'\n')
 }
 
+/// What may differ between a root that twins had a hand in and one that was made emulated.
+const WITH_TWINS: &[&str] = &[
+    // Links that twins need are mounted with them.
+    "usr/aarch64-linux-gnu/",
+    "usr/include/c++/14/aarch64-linux-gnu",
+    "usr/lib/gcc-cross",
+    "usr/libexec/gcc-cross",
+    // Inode numbers.
+    "var/cache/ldconfig/",
+    // Times.
+    "var/log/",
+    "run/",
+    "dev/",
+    "build/",
+];
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Node {
     kind: &'static str,
     mode: u32,
     owner: (u64, u64),
-    /// Content of a file, target of a link.
+    /// SHA-256 of the content of a file; target of a link.
     content: Vec<u8>,
 }
 
@@ -100,22 +119,29 @@ fn tree(archive: &[u8]) -> BTreeMap<PathBuf, Node> {
         if DATED.iter().any(|name| path == Path::new(name)) {
             content = undated(&content);
         }
+        if kind == "file" {
+            content = sha256(&content).into_bytes();
+        }
         let owner = (header.uid().unwrap(), header.gid().unwrap());
         nodes.insert(path, Node { kind, mode: header.mode().unwrap() & 0o7777, owner, content });
     }
     nodes
 }
 
-fn excepted(path: &Path) -> bool {
+fn excepted(path: &Path, exceptions: &[&str]) -> bool {
     let path = path.to_str().unwrap_or_default();
-    EXCEPTIONS.iter().any(|(exception, _)| match exception.strip_suffix('/') {
+    exceptions.iter().any(|exception| match exception.strip_suffix('/') {
         Some(folder) => path == folder || path.starts_with(exception),
         None => path == *exception,
     })
 }
 
 /// In words, each path that differs.
-fn differences(ours: &BTreeMap<PathBuf, Node>, theirs: &BTreeMap<PathBuf, Node>) -> Vec<String> {
+fn differences(
+    ours: &BTreeMap<PathBuf, Node>,
+    theirs: &BTreeMap<PathBuf, Node>,
+    exceptions: &[&str],
+) -> Vec<String> {
     let mut paths: Vec<&PathBuf> = ours.keys().chain(theirs.keys()).collect();
     paths.sort();
     paths.dedup();
@@ -132,7 +158,7 @@ fn differences(ours: &BTreeMap<PathBuf, Node>, theirs: &BTreeMap<PathBuf, Node>)
             _ => None,
         }
     };
-    paths.into_iter().filter(|path| !excepted(path)).filter_map(|path| told(&path)).collect()
+    paths.into_iter().filter(|path| !excepted(path, exceptions)).filter_map(|path| told(&path)).collect()
 }
 
 /// Runs mmdebstrap, then `apt-get build-dep` in what it made.
@@ -172,15 +198,22 @@ fn theirs(suite: &str, package: &str) -> Vec<u8> {
     output.stdout
 }
 
+/// A root of archmill's, and of which suite it is in the end.
+fn ours(shell: &[&str], suite: &'static str, out: &Path) -> (BTreeMap<PathBuf, Node>, &'static str) {
+    let script = "exec tar -C / --one-file-system --numeric-owner -cf - . 2>/dev/null";
+    let shell = [&["shell", "--no-source", "--root"], shell].concat();
+    let (output, suite) = archmill_in_step(&shell, suite, &["--", "sh", "-c", script], out);
+    assert!(output.status.success(), "{}", said(&output));
+    (tree(&output.stdout), suite)
+}
+
 fn compare(suite: &'static str, package: &str) {
     let tmp = tempfile::tempdir().unwrap();
-    let script = "exec tar -C / --one-file-system --numeric-owner -cf - . 2>/dev/null";
-    let shell = ["shell", package, "--arch", "amd64", "--no-source", "--root"];
-    let (output, suite) = archmill_in_step(&shell, suite, &["--", "sh", "-c", script], tmp.path());
-    assert!(output.status.success(), "{}", said(&output));
-    let (ours, theirs) = (tree(&output.stdout), tree(&theirs(suite, package)));
+    let (ours, suite) = ours(&[package, "--arch", "amd64"], suite, tmp.path());
+    let theirs = tree(&theirs(suite, package));
     assert!(ours.len() > 10_000, "a root has more than {} files", ours.len());
-    let differences = differences(&ours, &theirs);
+    let exceptions: Vec<&str> = EXCEPTIONS.iter().map(|(path, _)| *path).collect();
+    let differences = differences(&ours, &theirs, &exceptions);
     assert!(differences.is_empty(), "{suite} {package}:\n{}", differences.join("\n"));
 }
 
@@ -206,4 +239,24 @@ fn a_root_of_bookworm_equals_that_of_mmdebstrap() {
     if may_run("a_root_of_bookworm_equals_that_of_mmdebstrap") {
         compare("bookworm", "hello");
     }
+}
+
+/// Scripts of packages run in twins where a root is made. With what most questions to twins need: Python's modules are compiled,
+/// catalogues of XML registered, caches of fonts, icons and manual pages made.
+#[test]
+fn a_root_that_twins_had_a_hand_in_equals_an_emulated_one() {
+    if !network("a_root_that_twins_had_a_hand_in_equals_an_emulated_one") {
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let mut asked = Tree::new("asked", "true");
+    asked.needs = NEEDS;
+    let source = asked.write(tmp.path());
+    let [accelerated, emulated] = ["accelerated", "emulated"].map(|mode| {
+        let (root, _) = ours(&[&source, "--arch", "arm64", "--mode", mode], "trixie", tmp.path());
+        assert!(root.len() > 10_000, "a root has more than {} files", root.len());
+        root
+    });
+    let differences = differences(&accelerated, &emulated, WITH_TWINS);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }

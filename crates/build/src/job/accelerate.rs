@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use archmill_archive::{Expected, FetchError, OpenedSuite, PoolFile};
 use archmill_deb::Arch;
-use archmill_emulate::twins::{AccelerationPlan, Family, Host, Installed, Offer, builtin, parse, plan};
+use archmill_emulate::twins::{AccelerationPlan, Family, Host, Installed, Offer, Twin, builtin, parse, plan};
 use archmill_emulate::{Architecture, Execution, find};
 use archmill_sandbox::cleanup::WorkFolder;
 use archmill_sandbox::{Mount, MountSource};
@@ -223,20 +223,29 @@ fn folder(
 
 fn key(plan: &AccelerationPlan, long_double: u8, root: &[(String, PathBuf)]) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("archmill twins {FORMAT}\n"));
+    hash.update("archmill twins\n");
     hash.update(serde_json::to_vec(plan).unwrap_or_default());
-    if plan.twins.iter().any(|twin| twin.macros) {
+    hash.update(digest(&plan.twins, long_double));
+    for (name, folder) in root {
+        hash.update(format!("{name} {}\n", folder.display()));
+    }
+    hex::encode(&hash.finalize()[..16])
+}
+
+/// Of all that shapes what these twins do.
+pub(super) fn digest(twins: &[Twin], long_double: u8) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{FORMAT}\n"));
+    hash.update(serde_json::to_vec(twins).unwrap_or_default());
+    if twins.iter().any(|twin| twin.macros) {
         hash.update(archmill_macros::LIBRARY);
         hash.update(archmill_macros::SERVER);
     }
-    for library in preloaded(&plan.twins, long_double) {
+    for library in preloaded(twins, long_double) {
         hash.update(library);
     }
-    if plan.twins.iter().any(|twin| twin.extensions.is_some()) {
+    if twins.iter().any(|twin| twin.extensions.is_some()) {
         hash.update(EXTENSIONS);
-    }
-    for (name, folder) in root {
-        hash.update(format!("{name} {}\n", folder.display()));
     }
     hex::encode(&hash.finalize()[..16])
 }

@@ -62,6 +62,7 @@ impl Request {
             extra_depends: archmill_deb::Relations::default(),
             binnmu: asked.binnmu.clone(),
             patience: asked.patience,
+            emulated_root: false,
         })
     }
 }

@@ -1,8 +1,10 @@
 //! From an install set to a build root: what is cached is used, what is missing is made.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use archmill_archive::{Expected, PoolFile};
+use archmill_emulate::twins::Twin;
 use archmill_sandbox::{Limits, RootFs, Sandbox, SandboxSpec, Uname, Upper, cleanup::WorkFolder};
 use archmill_solve::Selected;
 
@@ -73,7 +75,10 @@ pub fn make_root(
     session.make_room();
     maker.download(&base, &rest, phases)?;
     phases.begin(Phase::Root);
-    maker.lay_twins()?;
+    // In place before the first script runs.
+    if !request.emulated_root {
+        maker.lay_twins()?;
+    }
     let mut reused = Vec::new();
     let (base_layer, had) = maker.layer(None, &base, log)?;
     if had {
@@ -86,6 +91,9 @@ pub fn make_root(
             reused.push("build dependencies".to_owned());
         }
         stack = layer.stack;
+    }
+    if request.emulated_root {
+        maker.lay_twins()?;
     }
     let twins = maker.twins;
     phases.end(None);
@@ -110,7 +118,6 @@ impl Maker<'_> {
         self.session.claim(packages.chain(layers))
     }
 
-    /// Twins are in place before the first script runs.
     fn lay_twins(&mut self) -> Result<(), JobError> {
         let Some(plan) = &self.plan.acceleration else { return Ok(()) };
         let members: Vec<usize> = (0..self.plan.set.packages.len()).collect();
@@ -150,12 +157,24 @@ impl Maker<'_> {
             })
             .collect();
         let settings = format!(
-            "{} usr-links={:?} skeleton={}",
+            "{} usr-links={:?} skeleton={} twins={:?}",
             self.request.arch.debian,
             self.usr_links(),
-            self.needs_skeleton()
+            self.needs_skeleton(),
+            self.twins_of(members)
         );
         (key(parent, &packages, &settings), packages)
+    }
+
+    /// The twins that these packages bring: what their scripts do in such must not get into a root that is emulated, be it to
+    /// compare with or because twins are suspected.
+    fn twins_of(&self, members: &[usize]) -> Option<String> {
+        let plan = self.plan.acceleration.as_ref().filter(|_| !self.request.emulated_root)?;
+        let names: HashSet<&str> =
+            members.iter().map(|at| self.plan.set.packages[*at].name.as_str()).collect();
+        let twins = plan.twins.iter().filter(|twin| names.contains(twin.package.as_str()));
+        let twins: Vec<Twin> = twins.cloned().collect();
+        Some(super::accelerate::digest(&twins, self.request.arch.long_double))
     }
 
     fn layer(

@@ -101,6 +101,8 @@ pub struct Request {
     pub binnmu: Option<BinNmu>,
     /// So many times as long as usual the package's tests may take, by the limits of their runners.
     pub patience: Option<NonZeroU32>,
+    /// The root is made without twins, though the build has them: to tell what they do in the one and in the other.
+    pub emulated_root: bool,
 }
 
 impl Request {

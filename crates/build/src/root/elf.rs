@@ -1,9 +1,12 @@
 //! ELF files for x86-64 and i386, as far as the layout of twins looks into them (elf(5)).
 
+use std::ops::Range;
+
 use super::restring::room;
 
 const PT_LOAD: u64 = 1;
 const PT_DYNAMIC: u64 = 2;
+const PT_GNU_EH_FRAME: u64 = 0x6474_e550;
 const DT_NEEDED: u64 = 1;
 const DT_STRTAB: u64 = 5;
 
@@ -115,6 +118,36 @@ pub(super) fn needed(bytes: &[u8]) -> Vec<String> {
         Some(String::from_utf8_lossy(&rest[..end]).into_owned())
     };
     entries.iter().filter(|(tag, _)| *tag == DT_NEEDED).filter_map(|(_, at)| text(*at)).collect()
+}
+
+/// Where the code of each function is, as the table for unwinding says (.eh_frame_hdr, in the form that linkers write): programs
+/// without symbols have it too. What is between the functions belongs to the one before.
+pub(super) fn functions(bytes: &[u8]) -> Vec<Range<usize>> {
+    let segments = segments(bytes);
+    let find = || {
+        let header = segments.iter().find(|segment| segment.kind == PT_GNU_EH_FRAME)?;
+        // Version; how addresses and counts are written: 4 bytes, relative to where they are, as they are, relative to the header.
+        let form = number(bytes, header.offset, 4)?;
+        (form == u64::from_le_bytes([1, 0x1b, 0x03, 0x3b, 0, 0, 0, 0])).then_some(())?;
+        let count = number(bytes, header.offset + 8, 4)?;
+        let code = |index: u64| {
+            let distance = number(bytes, header.offset + 12 + 8 * index, 4)?;
+            let distance = i64::from(u32::try_from(distance).ok()?.cast_signed());
+            header.address.checked_add_signed(distance)
+        };
+        (0..count).map(code).collect::<Option<Vec<u64>>>()
+    };
+    let Some(mut starts) = find() else { return Vec::new() };
+    starts.sort_unstable();
+    let of = |(start, next): (u64, Option<u64>)| {
+        let segment = loaded(&segments)
+            .find(|segment| (segment.address..segment.address + segment.size).contains(&start))?;
+        let end = segment.address + segment.size;
+        let place = |address: u64| usize::try_from(segment.offset + (address - segment.address)).ok();
+        Some(place(start)?..place(next.map_or(end, |next| next.min(end)))?)
+    };
+    let next = starts.iter().skip(1).copied().map(Some).chain([None]);
+    starts.iter().copied().zip(next).filter_map(of).collect()
 }
 
 /// Has a program want one more library, before all others; false where there is no place to say so.

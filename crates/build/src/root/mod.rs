@@ -25,4 +25,5 @@ pub mod store;
 pub mod tasks;
 pub mod twins;
 pub mod unpack;
+mod unsigned;
 pub mod view;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// Bump when the way layers are made changes, so that old ones are not taken for new ones.
-const LAYER_FORMAT: u32 = 3;
+const LAYER_FORMAT: u32 = 4;
 
 /// Which layer, and how it came to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use self::machine::{MACHINES, Machine, machine, places, redirect};
 use self::rules::{common_rules, globs, matches, means, rules};
 use super::manifest::{Kind, Manifest};
-use super::{elf, restring};
+use super::{elf, restring, unsigned};
 
 mod machine;
 mod preloaded;
@@ -29,7 +29,7 @@ pub use self::preloaded::preloaded;
 pub use self::python::EXTENSIONS;
 
 /// Bump when the way this folder is made changes.
-pub const FORMAT: u32 = 20;
+pub const FORMAT: u32 = 21;
 
 /// Arguments of `twins-lay`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -375,6 +375,7 @@ impl Layer<'_> {
         }
         let mut bytes = std::fs::read(source).map_err(at("read", source))?;
         let mut changed = self.restring(&mut bytes, to);
+        changed |= self.without_signs(&mut bytes, to);
         changed |= self.preload(&mut bytes, to)?;
         changed |= redirect(&mut bytes, self.machine, &self.folders);
         if let Some(own) = stands_for {
@@ -417,6 +418,25 @@ impl Layer<'_> {
         changed
     }
 
+    /// Has functions that take a char for a number do so as on the target, where it has no sign.
+    fn without_signs(&mut self, bytes: &mut [u8], path: &Path) -> bool {
+        let mut changed = false;
+        for (twin, _) in &self.args.twins {
+            for (_, constant) in twin.unsigned_chars.iter().filter(|(file, _)| means(file, path)) {
+                if unsigned::make(bytes, *constant) {
+                    changed = true;
+                    continue;
+                }
+                let reason = format!(
+                    "{} of the twin has no function with {constant:#x} in it that takes chars for numbers",
+                    path.display()
+                );
+                self.unfit.insert(twin.package.clone(), reason);
+            }
+        }
+        changed
+    }
+
     /// Where a build says that libraries of its own are to be loaded, the target's program loads them. Those of its own
     /// folders it loads anyway: R names them to whatever it starts.
     fn heed_library_path(&mut self) {
@@ -440,8 +460,8 @@ impl Layer<'_> {
         self.entries = entries;
     }
 
-    /// Twins that lack a string which is to become the target's, or that cannot be given its long double or obstacks: such a one may
-    /// tell of this machine, or write something else.
+    /// Twins that lack a string which is to become the target's, or that cannot be given its long double, obstacks or chars: such a
+    /// one may tell of this machine, or write something else.
     fn left_out(&self) -> BTreeMap<String, String> {
         let strings = self.args.twins.iter().flat_map(|(twin, _)| {
             twin.strings.iter().map(|(file, from, to)| (&twin.package, file, from, to))

@@ -120,6 +120,7 @@ fn request(order: &Order, target: &Target, host: &'static Architecture) -> Resul
         extra_depends: extra,
         binnmu: None,
         patience: None,
+        emulated_root: false,
     })
 }
 

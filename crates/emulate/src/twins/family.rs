@@ -15,6 +15,9 @@ pub struct Family {
     /// Why these may be replaced.
     #[serde(default)]
     pub about: String,
+    /// When the emulated program runs, whichever of these rules its twin is of; empty once read, when each rule has it.
+    #[serde(default)]
+    unless: Vec<Unless>,
     /// Rules.
     #[serde(default)]
     pub twin: Vec<Given>,
@@ -93,6 +96,8 @@ pub struct Given {
     pub long_double: Vec<String>,
     /// Programs that leave it to the C library how their obstacks are: they get the target's.
     pub obstack: Vec<String>,
+    /// Files below the prefix, and a constant: functions that have it take a char for a number, which has no sign on the target.
+    pub unsigned_chars: Vec<(String, u32)>,
     /// Links below the prefix, and what they point to.
     pub prefix_links: BTreeMap<String, String>,
     /// Files below the prefix, a string in them, and what it becomes.
@@ -127,6 +132,9 @@ pub struct Unless {
     pub has: Option<String>,
     /// With `variable`: it is not set, or to what is none of these words.
     pub is_not: Option<String>,
+    /// With `variable`: a folder of the list in it has a file named like one of these words. Words that begin with a slash come
+    /// first: folders that are left out.
+    pub folders_have: Option<String>,
 }
 
 /// Rules that cannot be read.
@@ -166,9 +174,15 @@ pub fn parse(file: &str, text: &str) -> Result<Family, FamilyError> {
     for given in std::mem::take(&mut family.twin) {
         each.extend(given.for_each_package().map_err(|reason| failed(reason.to_owned()))?);
     }
+    for given in &mut each {
+        given.unless.extend(family.unless.iter().cloned());
+    }
+    family.unless.clear();
     family.twin = each;
     for given in &family.twin {
-        let files: Vec<String> = given.strings.iter().map(|(file, ..)| file.clone()).collect();
+        let strings = given.strings.iter().map(|(file, ..)| file);
+        let files: Vec<String> =
+            strings.chain(given.unsigned_chars.iter().map(|(file, _)| file)).cloned().collect();
         let needs: Vec<String> =
             given.needs.iter().flat_map(|(program, file)| [program.clone(), file.clone()]).collect();
         let patterns = [
@@ -245,8 +259,12 @@ impl Unless {
         if self.without.is_some() && self.argument_starts.is_none() && self.argument_has.is_none() {
             return Some("`without` goes with argument_starts or argument_has");
         }
-        let narrowed = self.has.is_some() || self.is_not.is_some();
-        (narrowed && self.variable.is_none()).then_some("`has` and `is_not` go with variable")
+        let narrowed = [&self.has, &self.is_not, &self.folders_have].into_iter().flatten().count();
+        if narrowed > 1 {
+            return Some("there is one of `has`, `is_not` and `folders_have`");
+        }
+        (narrowed > 0 && self.variable.is_none())
+            .then_some("`has`, `is_not` and `folders_have` go with variable")
     }
 }
 
@@ -352,6 +370,10 @@ mod tests {
             (
                 "family = \"x\"\n[[twin]]\npackage = \"p\"\nunless = [{ argument = \"a\", has = \"b\" }]\n",
                 "go with variable",
+            ),
+            (
+                "family = \"x\"\nunless = [{ variable = \"A\", has = \"b\", is_not = \"c\" }]\n[[twin]]\npackage = \"p\"\n",
+                "there is one of",
             ),
         ] {
             let message = parse("own.toml", text).unwrap_err().to_string();

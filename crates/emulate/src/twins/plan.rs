@@ -86,6 +86,9 @@ pub struct Twin {
     /// Programs that get obstacks as the target's C library has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub obstack: Vec<String>,
+    /// Files below the prefix, and a constant: in the functions that have it a char has no sign, as on the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsigned_chars: Vec<(String, u32)>,
     /// What speaks against it at a start.
     #[serde(default)]
     pub rules: Vec<Guard>,
@@ -134,6 +137,9 @@ pub enum Condition {
     VariableHas(String, String),
     /// Only where a variable has one of these words as its value.
     VariableIsNot(String, String),
+    /// Not where a folder of the list in a variable has a file named like a word of the second string; folders among those words,
+    /// which come first, are left out.
+    FoldersHave(String, String),
     /// Only with a first argument like this.
     Only(String),
     /// Or with a script or `-c`, behind these options at most, that is no test.
@@ -303,6 +309,11 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: 
         extensions: given.extensions.as_ref().map(|folder| words.fill(folder)),
         long_double: fill(&given.long_double),
         obstack: fill(&given.obstack),
+        unsigned_chars: given
+            .unsigned_chars
+            .iter()
+            .map(|(file, constant)| (words.fill(file), *constant))
+            .collect(),
         rules,
         prefix_links: given
             .prefix_links
@@ -325,6 +336,9 @@ fn condition(unless: &Unless, words: &Words) -> Option<Condition> {
     }
     if let (Some(name), Some(value)) = (&unless.variable, &unless.is_not) {
         return Some(Condition::VariableIsNot(name.clone(), words.fill(value)));
+    }
+    if let (Some(name), Some(files)) = (&unless.variable, &unless.folders_have) {
+        return Some(Condition::FoldersHave(name.clone(), words.fill(files)));
     }
     if let (Some(start), Some(words)) = (fill(&unless.argument_starts), &unless.without) {
         return Some(Condition::ArgumentStartsWithout(start, words.clone()));

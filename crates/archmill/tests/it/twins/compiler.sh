@@ -14,6 +14,8 @@ q 'gcc debug information' 'gcc -g -O2 -frecord-gcc-switches -c a.c; sha256sum a.
 q 'gcc links' 'gcc -g -O2 a.c -o a; sha256sum a; gcc -static a.c -o st; sha256sum st; ./a; ./st; gcc -fsanitize=undefined a.c -o ub && ./ub; gcc --coverage a.c -o cov && ./cov; ls *.gcda; gcov cov-a.gcda | head -1'
 printf 'int plugin_is_GPL_compatible;\n#include <gcc-plugin.h>\n#include <stdio.h>\nint plugin_init(struct plugin_name_args *a, struct plugin_gcc_version *v) { fprintf(stderr, "plugin %%s\\n", v->basever); return 0; }\n' >p.cc
 q 'gcc links by a response file' 'echo "int main(void) { return 0; }" >m.c; echo "-O2 m.c -o m" >link; gcc @link; sha256sum m'
+q 'gcc map' 'gcc -c m.c; for o in -Map=m.map --print-map -M --cref --trace --verbose; do gcc -Wl,$o -o m m.o | sha256sum; done; sha256sum m.map; g++ -Xlinker -Map=m.map -o m m.o; sha256sum m.map; gcc -v -o m m.o 2>&1 | grep -v /tmp/; gcc -### -o m m.o 2>&1 | grep -v /tmp/'
+q 'ld of a build' 'mkdir own-ld; printf "#!/bin/sh\necho own ld\nexec /usr/bin/ld \"\$@\"\n" >own-ld/ld; chmod +x own-ld/ld; PATH=$PWD/own-ld:$PATH gcc -o m m.o; PATH=$PATH:$PWD/own-ld gcc -o m m.o'
 q 'gcc plugin' 'g++ -fPIC -shared -I$(gcc -print-file-name=plugin)/include p.cc -o p.so; gcc -fplugin=./p.so -c a.c; echo "-fplugin=./p.so" >args; gcc @args -c a.c'
 q lto 'echo "int f(int x) { return x + 1; }" >f.c; echo "int f(int); int main(void) { return f(-1); }" >m.c; gcc -flto -O2 -frandom-seed=1 -c f.c m.c; gcc -flto -O2 -frandom-seed=1 f.o m.o -o lto; ./lto; echo $?; sha256sum f.o lto'
 q 'lto archives' 'for tool in ar gcc-ar; do rm -f l.a; $tool rcs l.a f.o m.o; nm -s l.a; gcc-nm l.a; sha256sum l.a; done; ranlib l.a; gcc-ranlib l.a; nm f.o; strip -o s.o f.o; nm s.o; gcc -O2 l.a -o fromlib; ./fromlib; echo $?'

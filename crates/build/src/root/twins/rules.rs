@@ -51,6 +51,7 @@ fn rule(condition: &Condition) -> Rule {
         Condition::Variable(name) => Rule::VariableSet(name),
         Condition::VariableHas(name, part) => Rule::VariableHas(name, part),
         Condition::VariableIsNot(name, value) => Rule::VariableIsNot(name, value),
+        Condition::FoldersHave(name, words) => Rule::FoldersHave(name, words),
         Condition::Only(text) => Rule::OnlyFirstStarts(text),
         Condition::OnlyScript(options) => Rule::OnlyScript(options),
         Condition::Replace(from, to) => Rule::ReplaceArgument(from, to),

@@ -1,0 +1,96 @@
+//! Functions that take a char for a number, as hashes do. On x86-64 it has a sign, on ARM, RISC-V, POWER and Z it has none: what
+//! extends it with its sign is made to fill with zeros, an instruction of the same length.
+
+use iced_x86::{Code, Decoder, DecoderOptions, Instruction, OpKind};
+
+use super::elf::{functions, is_64_bits};
+
+const MOVSX: [u8; 2] = [0x0f, 0xbe];
+const MOVZX: [u8; 2] = [0x0f, 0xb6];
+
+/// In the functions that compute with this constant; tells whether there is one that extends a char.
+pub(super) fn make(bytes: &mut [u8], constant: u32) -> bool {
+    let bits = if is_64_bits(bytes) { 64 } else { 32 };
+    let wanted = constant.to_le_bytes();
+    let mut changed = false;
+    for function in functions(bytes) {
+        let Some(code) = bytes.get_mut(function) else { continue };
+        if memchr::memmem::find(code, &wanted).is_none() {
+            continue;
+        }
+        let decoder = Decoder::new(bits, code, DecoderOptions::NONE);
+        let mut computes = false;
+        let mut places = Vec::new();
+        let mut at = 0;
+        for instruction in decoder {
+            let next = at + instruction.len();
+            computes |= has(&instruction, constant);
+            let extends =
+                matches!(instruction.code(), Code::Movsx_r16_rm8 | Code::Movsx_r32_rm8 | Code::Movsx_r64_rm8);
+            // No prefix is the first byte of this opcode.
+            let opcode = code[at..next].windows(2).position(|two| two == MOVSX).filter(|_| extends);
+            places.extend(opcode.map(|place| at + place));
+            at = next;
+        }
+        for place in places.into_iter().filter(|_| computes) {
+            code[place..place + 2].copy_from_slice(&MOVZX);
+            changed = true;
+        }
+    }
+    changed
+}
+
+fn has(instruction: &Instruction, constant: u32) -> bool {
+    (0..instruction.op_count()).any(|operand| {
+        let is_long = matches!(instruction.op_kind(operand), OpKind::Immediate32 | OpKind::Immediate32to64);
+        is_long && instruction.immediate32() == constant
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::elf::{made, write};
+    use super::*;
+
+    const CONSTANT: u32 = 0x811c_9dc5;
+
+    /// A segment of code with three functions, and the table of them in another order.
+    fn program() -> Vec<u8> {
+        let segments = [(1, 5, 0x100, 0x1100, 0x100), (0x6474_e550, 4, 0x280, 0x3280, 0x80)];
+        let mut bytes = made::program(0x300, &segments);
+        write(&mut bytes, 0x280, &[1, 0x1b, 0x03, 0x3b, 0, 0, 0, 0, 3, 0, 0, 0]);
+        for (index, address) in [(0, 0x1140_i32), (1, 0x1100), (2, 0x1180)] {
+            write(&mut bytes, 0x28c + 8 * index, &(address - 0x3280).to_le_bytes());
+        }
+        // mov $0x811c9dc5,%eax; movsbl %r8b,%edx; mov $0xbe0f,%eax; ret
+        let hash = [0xb8, 0xc5, 0x9d, 0x1c, 0x81, 0x41, 0x0f, 0xbe, 0xd0, 0xb8, 0x0f, 0xbe, 0, 0, 0xc3];
+        write(&mut bytes, 0x100, &hash);
+        // movsbl (%rdi),%esi; ret
+        write(&mut bytes, 0x140, &[0x0f, 0xbe, 0x37, 0xc3]);
+        // movabs $0x811c9dc500000000,%rax; movsbl (%rdi),%esi; ret
+        write(&mut bytes, 0x180, &[0x48, 0xb8, 0, 0, 0, 0, 0xc5, 0x9d, 0x1c, 0x81, 0x0f, 0xbe, 0x37, 0xc3]);
+        bytes
+    }
+
+    #[test]
+    fn where_the_constant_is_a_char_is_extended_with_zeros_and_all_else_stays() {
+        let (mut bytes, before) = (program(), program());
+        assert!(make(&mut bytes, CONSTANT));
+        assert_eq!(bytes[0x105..0x109], [0x41, 0x0f, 0xb6, 0xd0]);
+        bytes[0x107] = 0xbe;
+        assert_eq!(bytes, before);
+    }
+
+    #[test]
+    fn without_such_a_function_nothing_changes() {
+        let mut bytes = program();
+        assert!(!make(&mut bytes, 0x1003f));
+        write(&mut bytes, 0x107, &[0xb6]);
+        let before = bytes.clone();
+        assert!(!make(&mut bytes, CONSTANT));
+        assert_eq!(bytes, before);
+        for mut bytes in [Vec::new(), b"\x7fELF".to_vec(), vec![0xff; 300]] {
+            assert!(!make(&mut bytes, CONSTANT));
+        }
+    }
+}
