@@ -34,8 +34,11 @@ unsafe fn check(stack: &Stack, table: &Table, record: *const u8, at: usize) -> O
         let text = table.string(rule, 4)?;
         let met = match kind {
             format::VARIABLE_SET => match stack.variable(text) {
-                Some(value) => *value != 0,
-                None => false,
+                Some(value) if *value != 0 => match table.string(rule, 8) {
+                    Some(words) => !argument_meets(stack, format::ARGUMENT_STARTS_WITHOUT, words),
+                    None => true,
+                },
+                _ => false,
             },
             format::VARIABLE_HAS => match (stack.variable(text), table.string(rule, 8)) {
                 (Some(value), Some(part)) => text::has(value, part),

@@ -53,7 +53,7 @@ pub(crate) const ARGUMENT_IS: u32 = 1;
 pub(crate) const ARGUMENT_STARTS: u32 = 2;
 /// Rule: not with an argument that ends like this.
 pub(crate) const ARGUMENT_ENDS: u32 = 3;
-/// Rule: not where this variable is set and not empty.
+/// Rule: not where this variable is set and not empty; with a second string, unless an argument is a word of that.
 pub(crate) const VARIABLE_SET: u32 = 4;
 /// Rule: only where the first argument begins like this, or like that of another rule of this kind.
 pub(crate) const ONLY_FIRST_STARTS: u32 = 5;

@@ -17,6 +17,8 @@ pub enum Rule {
     ArgumentHas(String),
     /// Emulated if this variable is set and not empty.
     VariableSet(String),
+    /// Emulated if the variable is set and not empty, and no argument is a word of the second string.
+    VariableSetWithout(String, String),
     /// Emulated if the value of the variable has the second string in it.
     VariableHas(String, String),
     /// Emulated unless the variable is set to a word of the second string.
@@ -131,6 +133,7 @@ impl Writer {
                     Rule::ArgumentEnds(text) => (format::ARGUMENT_ENDS, text, None),
                     Rule::ArgumentHas(text) => (format::ARGUMENT_HAS, text, None),
                     Rule::VariableSet(text) => (format::VARIABLE_SET, text, None),
+                    Rule::VariableSetWithout(text, words) => (format::VARIABLE_SET, text, Some(words)),
                     Rule::VariableHas(text, part) => (format::VARIABLE_HAS, text, Some(part)),
                     Rule::VariableIsNot(text, value) => (format::VARIABLE_IS_NOT, text, Some(value)),
                     Rule::OnlyFirstStarts(text) => (format::ONLY_FIRST_STARTS, text, None),

@@ -82,6 +82,9 @@ fn words(guard: &Guard) -> Option<String> {
         Condition::ArgumentHas(text) => format!("emulated with an argument that has {text} in it"),
         Condition::StartedOutside(text) => format!("emulated when started by a path other than {text}"),
         Condition::Variable(name) => format!("emulated where {name} is set"),
+        Condition::VariableWithout(name, others) => {
+            format!("emulated where {name} is set and no argument is one of {others}")
+        }
         Condition::VariableHas(name, part) => format!("emulated where {name} has {part} in it"),
         Condition::VariableIsNot(name, words) => {
             format!("emulated where {name} is not {}", words.replace(' ', " or "))

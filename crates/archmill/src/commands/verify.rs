@@ -23,6 +23,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     job::check(&setup, &request)?;
     let terminal = Terminal::new(true, true);
     let mut verifier = Verifier {
+        without: setup.without_twins.clone(),
         session: Session::open(setup, &terminal, setup::canceller())?,
         request,
         terminal: &terminal,
@@ -61,12 +62,14 @@ struct Verifier<'a> {
     request: Request,
     terminal: &'a Terminal,
     out: PathBuf,
+    /// Twins that are left out anyway.
+    without: Vec<String>,
 }
 
 impl Verifier<'_> {
     fn build(&mut self, mode: Mode, folder: &str, without: &[String]) -> anyhow::Result<BuildRecord> {
         self.request.mode = Some(mode);
-        self.session.setup.without_twins = without.to_vec();
+        self.session.setup.without_twins = [&self.without, without].concat();
         let output = Output { out: Some(self.out.join(folder)), json: false, shell_on_failure: false };
         let (_, record) =
             build(&self.session, &self.request, &Hooks::default(), &output, self.terminal, &plan)?;
@@ -80,22 +83,32 @@ impl Verifier<'_> {
     fn bisect(&mut self, emulated: &BuildRecord, accelerated: &BuildRecord) -> anyhow::Result<String> {
         let plan = accelerated.inputs.acceleration.as_ref().context("the record has no acceleration plan")?;
         let all: Vec<String> = plan.twins.iter().map(|twin| twin.package.clone()).collect();
+        if all.is_empty() {
+            bail!("the accelerated build has no twins: it differs for another reason");
+        }
         // In the root of the emulated build, which need not be made again for each step, unless that is where it comes from.
         self.request.emulated_root = true;
-        let record = self.build(Mode::Accelerated, "bisect", &[])?;
-        if differing(emulated, &record).is_empty() {
-            answer!("in a root that was made emulated: the same");
+        if !self.differs(emulated, &[], "in a root that was made emulated")? {
             self.request.emulated_root = false;
+            if !self.differs(emulated, &[], "once more in a root that was made with twins")? {
+                bail!("the difference comes and goes: the package is not reproducible");
+            }
         }
         let (mut good, mut bad) = (0, all.len());
         while bad - good > 1 {
             let middle = good.midpoint(bad);
-            let record = self.build(Mode::Accelerated, "bisect", &all[middle..])?;
-            let same = differing(emulated, &record).is_empty();
-            answer!("with {middle} of {} twins: {}", all.len(), if same { "the same" } else { "differs" });
-            if same { good = middle } else { bad = middle }
+            let what = format!("with {middle} of {} twins", all.len());
+            if self.differs(emulated, &all[middle..], &what)? { bad = middle } else { good = middle }
         }
         Ok(all[bad - 1].clone())
+    }
+
+    /// Whether an accelerated build without these twins differs.
+    fn differs(&mut self, emulated: &BuildRecord, without: &[String], what: &str) -> anyhow::Result<bool> {
+        let record = self.build(Mode::Accelerated, "bisect", without)?;
+        let same = differing(emulated, &record).is_empty();
+        answer!("{what}: {}", if same { "the same" } else { "differs" });
+        Ok(!same)
     }
 }
 

@@ -2,7 +2,8 @@
 //! that comes before a build whose root is cached.
 //!
 //! A tree is kept as a tar archive, made in the root right after unpacking and extracted in the root: what a source
-//! does to whoever unpacks it, it does there. Its name is made of the .dsc's hash and the version of dpkg-dev.
+//! does to whoever unpacks it, it does there. Its name is made of the .dsc's hash, the version of dpkg-dev and the twins that had
+//! a hand in it: a build that is emulated has none that they unpacked.
 
 use std::fs;
 use std::io;
@@ -15,6 +16,7 @@ use super::error::JobError;
 use super::plan::Plan;
 use super::run::{BUILD_FOLDER, BUILD_USER};
 use super::session::Session;
+use crate::root::twins::FORMAT;
 
 /// The archive's name in the root.
 const ARCHIVE: &str = ".source.tar";
@@ -23,13 +25,16 @@ const LARGEST: u64 = 32 << 20;
 
 /// Where the tree of a plan's source is or will be kept; `None` for what is not kept.
 pub(super) fn place(session: &Session<'_>, plan: &Plan) -> Option<PathBuf> {
+    // Which twins there are is not told apart: a root has tar, gzip, xz and dpkg-source or it has not.
+    let twins = plan.acceleration.as_ref().map(|_| FORMAT);
     let (dsc, _) = plan.source.files.first()?;
     let packed: u64 = plan.source.files.iter().map(|(file, _)| file.size).sum();
     if packed > LARGEST {
         return None;
     }
     let dpkg = plan.set.get("dpkg-dev").map(|package| package.version.as_str()).unwrap_or_default();
-    let text = format!("archmill source 1\n{}\n{dpkg}\n{}\n", dsc.sha256, plan.source.folder_name());
+    let text =
+        format!("archmill source 2\n{}\n{dpkg}\n{}\n{twins:?}\n", dsc.sha256, plan.source.folder_name());
     let name = format!("{}.tar", &hex::encode(Sha256::digest(text))[..32]);
     Some(session.folder("sources").join(name))
 }

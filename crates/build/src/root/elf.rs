@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::restring::room;
 
 const PT_LOAD: u64 = 1;
+const PF_X: u64 = 1;
 const PT_DYNAMIC: u64 = 2;
 const PT_GNU_EH_FRAME: u64 = 0x6474_e550;
 const DT_NEEDED: u64 = 1;
@@ -139,9 +140,14 @@ pub(super) fn functions(bytes: &[u8]) -> Vec<Range<usize>> {
     };
     let Some(mut starts) = find() else { return Vec::new() };
     starts.sort_unstable();
+    let code: Vec<&Segment> = loaded(&segments).filter(|segment| segment.flags & PF_X != 0).collect();
+    // Linkers write one, or two.
+    if code.len() > 4 {
+        return Vec::new();
+    }
     let of = |(start, next): (u64, Option<u64>)| {
-        let segment = loaded(&segments)
-            .find(|segment| (segment.address..segment.address + segment.size).contains(&start))?;
+        let segment =
+            code.iter().find(|segment| (segment.address..segment.address + segment.size).contains(&start))?;
         let end = segment.address + segment.size;
         let place = |address: u64| usize::try_from(segment.offset + (address - segment.address)).ok();
         Some(place(start)?..place(next.map_or(end, |next| next.min(end)))?)

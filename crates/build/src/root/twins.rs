@@ -198,7 +198,7 @@ struct Layer<'a> {
     folders: Vec<(String, String)>,
     /// Each with the package in the root.
     entries: Vec<(String, Entry)>,
-    /// Strings that have become others, each with the pattern of its file.
+    /// Strings that have become others, and constants of functions that were found, each with the pattern of its file.
     met: HashSet<(String, String)>,
     /// Packages whose twins cannot be used, and why.
     unfit: BTreeMap<String, String>,
@@ -422,7 +422,8 @@ impl Layer<'_> {
     fn without_signs(&mut self, bytes: &mut [u8], path: &Path) -> bool {
         let mut changed = false;
         for (twin, _) in &self.args.twins {
-            for (_, constant) in twin.unsigned_chars.iter().filter(|(file, _)| means(file, path)) {
+            for (file, constant) in twin.unsigned_chars.iter().filter(|(file, _)| means(file, path)) {
+                self.met.insert((file.clone(), constant.to_string()));
                 if unsigned::make(bytes, *constant) {
                     changed = true;
                     continue;
@@ -472,8 +473,20 @@ impl Layer<'_> {
                 let reason = format!("{file} of the twin has no {from:?} in it, which had to become {to:?}");
                 (package.clone(), reason)
             })
+            .chain(self.args.twins.iter().filter_map(|(twin, _)| self.without_file(twin)))
             .chain(self.unfit.clone())
             .collect()
+    }
+
+    /// Why a twin is not used of which no file is there in which chars are to have no sign.
+    fn without_file(&self, twin: &Twin) -> Option<(String, String)> {
+        let is_missing =
+            |(file, constant): &&(String, u32)| !self.met.contains(&(file.clone(), constant.to_string()));
+        let (file, _) = twin.unsigned_chars.iter().find(is_missing)?;
+        Some((
+            twin.package.clone(),
+            format!("there is no {file} of the twin, in which chars had to have no sign"),
+        ))
     }
 
     fn itself(&mut self, bytes: &mut [u8], own: &str) -> Result<bool, String> {

@@ -8,36 +8,39 @@ use super::elf::{functions, is_64_bits};
 const MOVSX: [u8; 2] = [0x0f, 0xbe];
 const MOVZX: [u8; 2] = [0x0f, 0xb6];
 
-/// In the functions that compute with this constant; tells whether there is one that extends a char.
+/// In the functions that compute with this constant. Tells whether there are any, and each extends a char: one that does it in
+/// another way would not agree with the rest, so then all stay as they are.
 pub(super) fn make(bytes: &mut [u8], constant: u32) -> bool {
     let bits = if is_64_bits(bytes) { 64 } else { 32 };
     let wanted = constant.to_le_bytes();
-    let mut changed = false;
+    let mut places = Vec::new();
     for function in functions(bytes) {
-        let Some(code) = bytes.get_mut(function) else { continue };
+        let Some(code) = bytes.get(function.clone()) else { continue };
         if memchr::memmem::find(code, &wanted).is_none() {
             continue;
         }
-        let decoder = Decoder::new(bits, code, DecoderOptions::NONE);
         let mut computes = false;
-        let mut places = Vec::new();
+        let mut own = Vec::new();
         let mut at = 0;
-        for instruction in decoder {
+        for instruction in Decoder::new(bits, code, DecoderOptions::NONE) {
             let next = at + instruction.len();
             computes |= has(&instruction, constant);
             let extends =
                 matches!(instruction.code(), Code::Movsx_r16_rm8 | Code::Movsx_r32_rm8 | Code::Movsx_r64_rm8);
             // No prefix is the first byte of this opcode.
             let opcode = code[at..next].windows(2).position(|two| two == MOVSX).filter(|_| extends);
-            places.extend(opcode.map(|place| at + place));
+            own.extend(opcode.map(|place| function.start + at + place));
             at = next;
         }
-        for place in places.into_iter().filter(|_| computes) {
-            code[place..place + 2].copy_from_slice(&MOVZX);
-            changed = true;
+        if computes && own.is_empty() {
+            return false;
         }
+        places.extend(own.into_iter().filter(|_| computes));
     }
-    changed
+    for place in &places {
+        bytes[*place..*place + 2].copy_from_slice(&MOVZX);
+    }
+    !places.is_empty()
 }
 
 fn has(instruction: &Instruction, constant: u32) -> bool {
@@ -86,6 +89,12 @@ mod tests {
         let mut bytes = program();
         assert!(!make(&mut bytes, 0x1003f));
         write(&mut bytes, 0x107, &[0xb6]);
+        let before = bytes.clone();
+        assert!(!make(&mut bytes, CONSTANT));
+        assert_eq!(bytes, before);
+        // One that does, and one that does not.
+        let mut bytes = program();
+        write(&mut bytes, 0x140, &[0xb8, 0xc5, 0x9d, 0x1c, 0x81, 0xc3]);
         let before = bytes.clone();
         assert!(!make(&mut bytes, CONSTANT));
         assert_eq!(bytes, before);

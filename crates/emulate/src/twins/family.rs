@@ -114,7 +114,7 @@ pub struct Unless {
     pub argument: Option<String>,
     /// An argument begins like this.
     pub argument_starts: Option<String>,
-    /// With `argument_starts` or `argument_has`: and none is one of these words.
+    /// With `argument_starts`, `argument_has` or `variable` alone: and no argument is one of these words.
     pub without: Option<String>,
     /// An argument ends like this.
     pub argument_ends: Option<String>,
@@ -256,10 +256,14 @@ impl Unless {
 
     /// Why what narrows a condition would do nothing.
     fn misplaced(&self) -> Option<&'static str> {
-        if self.without.is_some() && self.argument_starts.is_none() && self.argument_has.is_none() {
-            return Some("`without` goes with argument_starts or argument_has");
+        let may_have = [&self.argument_starts, &self.argument_has, &self.variable];
+        if self.without.is_some() && may_have.into_iter().flatten().next().is_none() {
+            return Some("`without` goes with argument_starts, argument_has or variable");
         }
         let narrowed = [&self.has, &self.is_not, &self.folders_have].into_iter().flatten().count();
+        if narrowed > 0 && self.without.is_some() {
+            return Some("`without` goes with none of `has`, `is_not` and `folders_have`");
+        }
         if narrowed > 1 {
             return Some("there is one of `has`, `is_not` and `folders_have`");
         }

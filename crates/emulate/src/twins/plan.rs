@@ -133,6 +133,8 @@ pub enum Condition {
     StartedOutside(String),
     /// Not where a variable is set.
     Variable(String),
+    /// Not where a variable is set and no argument is a word of the second string.
+    VariableWithout(String, String),
     /// Not where a variable has this in its value.
     VariableHas(String, String),
     /// Only where a variable has one of these words as its value.
@@ -331,6 +333,9 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: 
 
 fn condition(unless: &Unless, words: &Words) -> Option<Condition> {
     let fill = |text: &Option<String>| text.as_ref().map(|text| words.fill(text));
+    if let (Some(name), Some(words)) = (&unless.variable, &unless.without) {
+        return Some(Condition::VariableWithout(name.clone(), words.clone()));
+    }
     if let (Some(name), Some(part)) = (&unless.variable, &unless.has) {
         return Some(Condition::VariableHas(name.clone(), words.fill(part)));
     }

@@ -1,5 +1,6 @@
 # What differs where the target has 32 bits.
 q machine 'uname -m; getconf LONG_BIT; dpkg --print-architecture; bash -c "echo \$HOSTTYPE \$MACHTYPE"; gcc -dumpmachine; perl -MConfig -e "print qq(\$Config{archname} \$Config{ptrsize}\n), ~0"'
+q 'long' 'for o in -l "-t dL" "-txL" -An "-t u8"; do od $o -N16 /etc/passwd; done; echo $((1 << 40)); bash -c "printf \"%d\n\" 99999999999"; mawk "BEGIN { a[2^31]; a[-2^31]; for (k in a) print k, 2^40 }"'
 # What the assembler writes for lines depends on where its memory ends. No file that is made up was found in which the steps of
 # i386's C library are seen (libxml2's xmlreader.c is one): so the twin is asked whether it has the target's.
 awk 'BEGIN {

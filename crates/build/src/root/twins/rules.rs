@@ -49,6 +49,7 @@ fn rule(condition: &Condition) -> Rule {
         Condition::ArgumentHas(text) => Rule::ArgumentHas(text),
         Condition::StartedOutside(text) => Rule::StartedOutside(text),
         Condition::Variable(name) => Rule::VariableSet(name),
+        Condition::VariableWithout(name, words) => Rule::VariableSetWithout(name, words),
         Condition::VariableHas(name, part) => Rule::VariableHas(name, part),
         Condition::VariableIsNot(name, value) => Rule::VariableIsNot(name, value),
         Condition::FoldersHave(name, words) => Rule::FoldersHave(name, words),
