@@ -31,6 +31,10 @@ const KNOWN: &[(&str, &str)] = &[
         "in the mode emulated, that of another process shows QEMU; accelerated it is as on the target",
     ),
     ("/proc/PID/cmdline of a program of the build", "the same"),
+    (
+        "gcc folders",
+        "/usr/TRIPLET/include is one: the twin of g++ needs a link there, and nothing else is in it",
+    ),
     ("bash aliases", "listed in the order of their first bytes, by their sign"),
     ("limit of stack told", "QEMU sets none; a twin does, and so do compilers that raise it"),
     (

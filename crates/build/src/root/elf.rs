@@ -10,6 +10,7 @@ const PT_DYNAMIC: u64 = 2;
 const PT_GNU_EH_FRAME: u64 = 0x6474_e550;
 const DT_NEEDED: u64 = 1;
 const DT_STRTAB: u64 = 5;
+const DT_SYMTAB: u64 = 6;
 
 /// A segment; none reaches beyond the end of the file.
 pub(super) struct Segment {
@@ -44,10 +45,14 @@ struct Layout {
     /// Size of an entry of that, and in it flags, offset, address and size.
     entry: u64,
     fields: [u64; 4],
+    /// Size of a symbol, and in it the value and the size of what it stands for.
+    symbol: [u64; 3],
 }
 
-const LAYOUT_64: Layout = Layout { word: 8, table: 32, count: 56, entry: 56, fields: [4, 8, 16, 32] };
-const LAYOUT_32: Layout = Layout { word: 4, table: 28, count: 44, entry: 32, fields: [24, 4, 8, 16] };
+const LAYOUT_64: Layout =
+    Layout { word: 8, table: 32, count: 56, entry: 56, fields: [4, 8, 16, 32], symbol: [24, 8, 16] };
+const LAYOUT_32: Layout =
+    Layout { word: 4, table: 28, count: 44, entry: 32, fields: [24, 4, 8, 16], symbol: [16, 4, 8] };
 
 fn layout(bytes: &[u8]) -> &'static Layout {
     if is_64_bits(bytes) { &LAYOUT_64 } else { &LAYOUT_32 }
@@ -119,6 +124,30 @@ pub(super) fn needed(bytes: &[u8]) -> Vec<String> {
         Some(String::from_utf8_lossy(&rest[..end]).into_owned())
     };
     entries.iter().filter(|(tag, _)| *tag == DT_NEEDED).filter_map(|(_, at)| text(*at)).collect()
+}
+
+/// Where the code of a function is that the file exports.
+pub(super) fn function(bytes: &[u8], name: &str) -> Option<Range<usize>> {
+    let Layout { word, symbol, .. } = layout(bytes);
+    let segments = segments(bytes);
+    let entries = dynamic(bytes, &segments);
+    let place_of = |tag: u64| {
+        let (_, address) = entries.iter().find(|(of, _)| *of == tag)?;
+        offset(&segments, *address)
+    };
+    let strings = place_of(DT_STRTAB)?;
+    // The dynamic section does not tell how many symbols there are; linkers put their names behind them.
+    let symbols = place_of(DT_SYMTAB)?..strings;
+    let [size, value, length] = *symbol;
+    let wanted = [name.as_bytes(), b"\0"].concat();
+    let is_it = |at: &u64| {
+        let place = number(bytes, *at, 4).and_then(|of| usize::try_from(strings.checked_add(of)?).ok());
+        place.and_then(|place| bytes.get(place..)).is_some_and(|text| text.starts_with(&wanted))
+    };
+    let at = symbols.step_by(usize::try_from(size).ok()?).find(is_it).filter(|_| !name.is_empty())?;
+    let start = usize::try_from(offset(&segments, number(bytes, at + value, *word)?)?).ok()?;
+    let end = start.checked_add(usize::try_from(number(bytes, at + length, *word)?).ok()?)?;
+    (end <= bytes.len()).then_some(start..end)
 }
 
 /// Where the code of each function is, as the table for unwinding says (.eh_frame_hdr, in the form that linkers write): programs

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use archmill_dispatch::{Entry, PREFIX, Rule, Table};
-use archmill_emulate::twins::Twin;
+use archmill_emulate::twins::{Functions, Twin};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -422,16 +422,14 @@ impl Layer<'_> {
     fn without_signs(&mut self, bytes: &mut [u8], path: &Path) -> bool {
         let mut changed = false;
         for (twin, _) in &self.args.twins {
-            for (file, constant) in twin.unsigned_chars.iter().filter(|(file, _)| means(file, path)) {
-                self.met.insert((file.clone(), constant.to_string()));
-                if unsigned::make(bytes, *constant) {
+            for (file, functions) in twin.unsigned_chars.iter().filter(|(file, _)| means(file, path)) {
+                self.met.insert((file.clone(), functions.to_string()));
+                if unsigned::make(bytes, functions) {
                     changed = true;
                     continue;
                 }
-                let reason = format!(
-                    "{} of the twin has no function with {constant:#x} in it that takes chars for numbers",
-                    path.display()
-                );
+                let reason =
+                    format!("{} of the twin has no {functions} that take chars for numbers", path.display());
                 self.unfit.insert(twin.package.clone(), reason);
             }
         }
@@ -480,8 +478,9 @@ impl Layer<'_> {
 
     /// Why a twin is not used of which no file is there in which chars are to have no sign.
     fn without_file(&self, twin: &Twin) -> Option<(String, String)> {
-        let is_missing =
-            |(file, constant): &&(String, u32)| !self.met.contains(&(file.clone(), constant.to_string()));
+        let is_missing = |(file, functions): &&(String, Functions)| {
+            !self.met.contains(&(file.clone(), functions.to_string()))
+        };
         let (file, _) = twin.unsigned_chars.iter().find(is_missing)?;
         Some((
             twin.package.clone(),

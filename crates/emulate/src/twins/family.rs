@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::table::Architecture;
 
@@ -96,14 +96,33 @@ pub struct Given {
     pub long_double: Vec<String>,
     /// Programs that leave it to the C library how their obstacks are: they get the target's.
     pub obstack: Vec<String>,
-    /// Files below the prefix, and a constant: functions that have it take a char for a number, which has no sign on the target.
-    pub unsigned_chars: Vec<(String, u32)>,
+    /// Files below the prefix, and functions in them that take a char for a number, which has no sign on the target.
+    pub unsigned_chars: Vec<(String, Functions)>,
     /// Links below the prefix, and what they point to.
     pub prefix_links: BTreeMap<String, String>,
     /// Files below the prefix, a string in them, and what it becomes.
     pub strings: Vec<(String, String, String)>,
     /// Programs that are replaced only where a file below the prefix, which is another twin's, is there.
     pub needs: BTreeMap<String, String>,
+}
+
+/// Functions of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Functions {
+    /// Those that compute with this constant.
+    Constant(u32),
+    /// The one that the program exports by this name.
+    Name(String),
+}
+
+impl std::fmt::Display for Functions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Constant(constant) => write!(formatter, "functions with {constant:#x} in them"),
+            Self::Name(name) => write!(formatter, "function {name}"),
+        }
+    }
 }
 
 /// Something that speaks against a twin when a program starts.
@@ -302,6 +321,7 @@ impl Words {
             .replace("{prefix}", "/dev/.twins")
             .replace("{package}", &self.package)
             .replace('#', &self.digits)
+            .replace("{hash}", "#")
     }
 
     /// What a pattern means.

@@ -6,6 +6,6 @@ mod family;
 mod offers;
 mod plan;
 
-pub use family::{Family, FamilyError, Given, Unless, builtin, parse};
+pub use family::{Family, FamilyError, Functions, Given, Unless, builtin, parse};
 pub use offers::{Installed, Offer, Offers};
 pub use plan::{AccelerationPlan, CompilerSource, Condition, Guard, Host, Refusal, Twin, plan};

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use archmill_deb::Relations;
 use serde::{Deserialize, Serialize};
 
-use super::family::{Family, Given, Pattern, Unless, Words};
+use super::family::{Family, Functions, Given, Pattern, Unless, Words};
 use super::offers::{Installed, Offer, Offers};
 use crate::table::Architecture;
 
@@ -86,9 +86,9 @@ pub struct Twin {
     /// Programs that get obstacks as the target's C library has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub obstack: Vec<String>,
-    /// Files below the prefix, and a constant: in the functions that have it a char has no sign, as on the target.
+    /// Files below the prefix, and functions in them in which a char has no sign, as on the target.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unsigned_chars: Vec<(String, u32)>,
+    pub unsigned_chars: Vec<(String, Functions)>,
     /// What speaks against it at a start.
     #[serde(default)]
     pub rules: Vec<Guard>,
@@ -314,7 +314,7 @@ fn twin(package: &Installed, family: &str, given: &Given, words: &Words, offer: 
         unsigned_chars: given
             .unsigned_chars
             .iter()
-            .map(|(file, constant)| (words.fill(file), *constant))
+            .map(|(file, functions)| (words.fill(file), functions.clone()))
             .collect(),
         rules,
         prefix_links: given
