@@ -118,7 +118,7 @@ fn compare(asked: &Asked) {
     // Neither may a question be one that the shell cannot read.
     let wrong: Vec<_> = told
         .filter(|(_, answer)| {
-            ["not as on the hardware", "Syntax error", "unexpected operator"]
+            ["not as on the hardware", "Syntax error: ", "unexpected operator"]
                 .iter()
                 .any(|part| answer.contains(part))
         })
