@@ -232,11 +232,17 @@ fn key(plan: &AccelerationPlan, long_double: u8, root: &[(String, PathBuf)]) -> 
     hex::encode(&hash.finalize()[..16])
 }
 
-/// Of all that shapes what these twins do.
+/// Of what these twins are and how they start, wherever they are from. Not of the libraries that they load: those are of the
+/// versions that the root's are of.
 pub(super) fn digest(twins: &[Twin], long_double: u8) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{FORMAT}\n"));
-    hash.update(serde_json::to_vec(twins).unwrap_or_default());
+    hash.update(archmill_dispatch::code());
+    for mut twin in twins.iter().cloned() {
+        twin.offer.filename.clear();
+        twin.offer.index = 0;
+        hash.update(serde_json::to_vec(&twin).unwrap_or_default());
+    }
     if twins.iter().any(|twin| twin.macros) {
         hash.update(archmill_macros::LIBRARY);
         hash.update(archmill_macros::SERVER);

@@ -7,7 +7,6 @@ use archmill_archive::{Expected, PoolFile};
 use archmill_emulate::twins::Twin;
 use archmill_sandbox::{Limits, RootFs, Sandbox, SandboxSpec, Uname, Upper, cleanup::WorkFolder};
 use archmill_solve::Selected;
-use sha2::{Digest as _, Sha256};
 
 use super::accelerate::Laid;
 use super::draft::Phases;
@@ -174,14 +173,8 @@ impl Maker<'_> {
         let names: HashSet<&str> =
             members.iter().map(|at| self.plan.set.packages[*at].name.as_str()).collect();
         let twins = plan.twins.iter().filter(|twin| names.contains(twin.package.as_str()));
-        let mut twins: Vec<Twin> = twins.cloned().collect();
-        for twin in &mut twins {
-            // Where it is from is of no matter: its hash says what it is.
-            twin.offer.filename.clear();
-            twin.offer.index = 0;
-        }
-        let code = hex::encode(Sha256::digest(archmill_dispatch::code()));
-        Some(super::accelerate::digest(&twins, self.request.arch.long_double) + &code)
+        let twins: Vec<Twin> = twins.cloned().collect();
+        Some(super::accelerate::digest(&twins, self.request.arch.long_double))
     }
 
     fn layer(

@@ -21,32 +21,44 @@ pub(super) fn make(bytes: &mut [u8], functions: &Functions) -> bool {
     for place in places {
         let Some(code) = bytes.get(place.clone()) else { continue };
         if let Functions::Constant(constant) = functions
-            && (memchr::memmem::find(code, &constant.to_le_bytes()).is_none()
-                || !Decoder::new(bits, code, DecoderOptions::NONE)
-                    .into_iter()
-                    .any(|instruction| has(&instruction, *constant)))
+            && !computes_with(code, bits, *constant)
         {
             continue;
         }
-        let before = found.len();
-        let mut at = 0;
-        for instruction in Decoder::new(bits, code, DecoderOptions::NONE) {
-            let next = at + instruction.len();
-            let extends =
-                matches!(instruction.code(), Code::Movsx_r16_rm8 | Code::Movsx_r32_rm8 | Code::Movsx_r64_rm8);
-            // No prefix is the first byte of this opcode.
-            let opcode = code[at..next].windows(2).position(|two| two == MOVSX).filter(|_| extends);
-            found.extend(opcode.map(|opcode| place.start + at + opcode));
-            at = next;
-        }
-        if found.len() == before {
+        let extending = extending(code, bits);
+        if extending.is_empty() {
             return false;
         }
+        found.extend(extending.into_iter().map(|at| place.start + at));
     }
     for at in &found {
         bytes[*at..*at + 2].copy_from_slice(&MOVZX);
     }
     !found.is_empty()
+}
+
+/// Where in this code the opcodes are that extend a char with its sign.
+fn extending(code: &[u8], bits: u32) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for instruction in Decoder::new(bits, code, DecoderOptions::NONE) {
+        let next = at + instruction.len();
+        let extends =
+            matches!(instruction.code(), Code::Movsx_r16_rm8 | Code::Movsx_r32_rm8 | Code::Movsx_r64_rm8);
+        // No prefix is the first byte of this opcode.
+        let opcode = code[at..next].windows(2).position(|two| two == MOVSX).filter(|_| extends);
+        found.extend(opcode.map(|opcode| at + opcode));
+        at = next;
+    }
+    found
+}
+
+/// Few functions have its bytes at all, and only those are decoded.
+fn computes_with(code: &[u8], bits: u32, constant: u32) -> bool {
+    memchr::memmem::find(code, &constant.to_le_bytes()).is_some()
+        && Decoder::new(bits, code, DecoderOptions::NONE)
+            .into_iter()
+            .any(|instruction| has(&instruction, constant))
 }
 
 fn has(instruction: &Instruction, constant: u32) -> bool {
